@@ -1,0 +1,267 @@
+"""The operator role, put together: streams in, ledger, effects out."""
+
+import asyncio
+import logging
+import os
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import aiohttp
+
+from heartbeats.app.effects import Effects, Told
+from heartbeats.clock import Clock
+from heartbeats.config import Config
+from heartbeats.core.model import CheckIn, Source, Uid
+from heartbeats.core.policy import PREFIX, Defaults
+from heartbeats.edges.eventlog import EventLog
+from heartbeats.edges.kube.autodiscovery import Autodiscovery, AutoMonitor
+from heartbeats.edges.kube.client import Client
+from heartbeats.edges.kube.credentials import Credentials
+from heartbeats.edges.kube.errors import KubeError
+from heartbeats.edges.kube.evidence import StreamEvidence
+from heartbeats.edges.kube.jobbook import JobBook
+from heartbeats.edges.kube.jobs import facts_of
+from heartbeats.edges.kube.kopf_thread import KopfThread
+from heartbeats.edges.kube.monitors import OddMonitorError, sighting_of
+from heartbeats.edges.kube.objects import ConfigMap, CronJob, Job, Namespace
+from heartbeats.edges.kube.ping_urls import Guard, PingUrls
+from heartbeats.edges.kube.pods import ClusterPods
+from heartbeats.edges.kube.reflector import Reflector, Selection
+from heartbeats.edges.kube.resources import CONFIG_MAPS, CRON_JOBS, JOBS, NAMESPACES
+from heartbeats.edges.kube.segments import SELECTOR, JournalReader
+from heartbeats.edges.kube.signing import KeyLostError, KeySecret
+from heartbeats.edges.kube.store import Change, ObjectEvent
+from heartbeats.edges.kube.sweep import MonitorSweep
+from heartbeats.edges.kube.writer import StatusWriter
+from heartbeats.edges.metrics.operator import OperatorMetrics
+from heartbeats.journal import Entry as JournalEntry
+from heartbeats.ledger import Ledger
+from heartbeats.watchdog import Watchdog
+
+logger = logging.getLogger(__name__)
+
+KEY_SECONDS = 60.0
+
+
+class OperatorRole:
+    """Everything one operator process does, in one event loop and kopf's thread."""
+
+    def __init__(
+        self,
+        config: Config,
+        credentials: Credentials,
+        session: aiohttp.ClientSession,
+        clock: Clock,
+        metrics: OperatorMetrics,
+        public_url: str,
+    ) -> None:
+        self._config, self._clock, self._metrics = config, clock, metrics
+        client = Client(session, clock=clock, on_write=metrics.api_write)
+        log = EventLog(sys.stdout, config.event_log, metrics.event_log_failed)
+        told = Told(log, config.cluster_name)
+        self.writer = StatusWriter(client, told, clock)
+        guard = Guard(client, config.own_namespace) if config.ping_secrets else None
+        self._urls = PingUrls(client, guard, public_url)
+        effects = Effects(self.writer, told, self._urls, clock, metrics)
+        self.jobs = JobBook(ClusterPods(client), clock)
+        defaults = Defaults(config.cluster_time_zone)
+        self.ledger = Ledger(self.jobs, effects, defaults)
+        self._discovery = Autodiscovery(client, AutoMonitor(config.auto_monitor))
+        self.journal = JournalReader(client, config.own_namespace, self._ping)
+        self._keys = KeySecret(client, config.own_namespace)
+        self._sweep = MonitorSweep(client, self.ledger, config.namespace, self._lose)
+        self.kopf = KopfThread(
+            credentials, self._hand_over, clock=clock, namespace=config.namespace
+        )
+        self._connect(client)
+        evidence = StreamEvidence(
+            {
+                Source.CRON_JOB: (self.cron_jobs, self.job_stream),
+                Source.PING: (self.segments,),
+            },
+            self.jobs,
+            self.ledger,
+        )
+        self.watchdog = Watchdog(self.ledger, evidence, clock, metrics)
+        effects.watchdog = self.watchdog
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._key_id: str | None = None
+
+    def _connect(self, client: Client) -> None:
+        """Join the parts that know one another only through the ledger."""
+        scope = self._config.namespace
+        self.cron_jobs = Reflector(
+            client, Selection(CRON_JOBS, CronJob, scope), on_event=self._see_cron_job
+        )
+        self.job_stream = Reflector(
+            client, Selection(JOBS, Job, scope), on_event=self._see_job
+        )
+        self.segments = Reflector(
+            client,
+            Selection(CONFIG_MAPS, ConfigMap, self._config.own_namespace, SELECTOR),
+            on_event=self.journal.take,
+            on_synced=self.journal.listed,
+        )
+        self.namespaces = Reflector(
+            client, Selection(NAMESPACES, Namespace), on_event=self._see_namespace
+        )
+        self.writer.attach(self.ledger)
+        self.journal.attach(self.ledger)
+        self._discovery.attach(self.ledger)
+        self.jobs.report_to(self._job)
+
+    @property
+    def streams(self) -> list[Reflector[Any]]:
+        """Return the reflectors this role depends on."""
+        found: list[Reflector[Any]] = [self.cron_jobs, self.job_stream, self.segments]
+        return found if self._config.namespace else [*found, self.namespaces]
+
+    def problem(self) -> str | None:
+        """Say why this role is not ready; None: it is."""
+        for stream in self.streams:
+            if not stream.synced.is_set():
+                return f"{stream.selection.resource.plural} are not read yet"
+        if not self.ledger.is_open:
+            return self._sweep.problem or "the ledger is not open yet"
+        return None
+
+    def last_judged(self) -> float | None:
+        """Tell when the watchdog last turned; before it starts, that it may wait."""
+        if not self.ledger.is_open:
+            return self._clock.monotonic()
+        return self.watchdog.last_turn
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        self._loop = asyncio.get_running_loop()
+        self.kopf.start()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for stream in self.streams:
+                    group.create_task(stream.run())
+                group.create_task(self.jobs.run())
+                group.create_task(self.writer.run())
+                group.create_task(self._urls.run())
+                group.create_task(self._discovery.run())
+                group.create_task(self.journal.run())
+                group.create_task(self._sweep.run())
+                group.create_task(self._measure())
+                group.create_task(self._begin())
+        finally:
+            await self.kopf.stop()
+
+    async def _begin(self) -> None:
+        """Read everything once, then open the ledger and judge."""
+        for stream in self.streams:
+            await stream.synced.wait()
+        await self._sweep.first()
+        await self.jobs.settled()
+        self.ledger.open(now=self._clock.now())
+        self._discovery.mark_all()
+        logger.info("Watching %d monitors", len(self.ledger))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.watchdog.run())
+            group.create_task(self._keep_keys())
+
+    async def _keep_keys(self) -> None:
+        while True:
+            try:
+                await self._read_keys()
+            except (KubeError, KeyLostError) as error:
+                logger.error("Ping URLs cannot be made: %s", error)  # noqa: TRY400 - the sentence is enough
+            await asyncio.sleep(KEY_SECONDS)
+
+    async def _read_keys(self) -> None:
+        in_use = any(entry.state.key_id for entry in self.ledger)
+        keys = await self._keys.read_or_create(in_use=in_use, random_bytes=os.urandom)
+        if not keys:
+            return
+        self._urls.use(keys)
+        now = self._clock.now()
+        self._key_id = keys[0].id
+        for entry in self.ledger:
+            self._sign(entry.uid, now=now)
+
+    def _sign(self, uid: Uid, *, now: datetime) -> None:
+        entry = self.ledger.get(uid)
+        if entry is None or self._key_id is None:
+            return
+        if entry.spec.source is Source.PING and entry.subject is not None:
+            self.ledger.signed(uid, self._key_id, now=now)
+            self._urls.mark(entry)
+
+    async def _measure(self) -> None:
+        restarts: Counter[str] = Counter()
+        while True:
+            await asyncio.sleep(5)
+            self.kopf.probe()
+            for stream in self.streams:
+                name = stream.selection.resource.plural
+                self._metrics.watch_synced(name, stream.synced.is_set())
+                for _ in range(stream.restarts - restarts[name]):
+                    self._metrics.watch_restarted(name)
+                restarts[name] = stream.restarts
+            self._metrics.journal_holds(self.journal.pending)
+            if self.ledger.is_open:
+                self._metrics.cron_jobs(self._discovery.census())
+
+    # Facts
+
+    def _hand_over(self, kind: str | None, body: Mapping[str, Any]) -> None:
+        """Take a monitor from kopf's thread to our loop."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._see_monitor, kind, body)
+
+    def _see_monitor(self, kind: str | None, body: Mapping[str, Any]) -> None:
+        try:
+            seen = sighting_of(body)
+        except OddMonitorError as error:
+            logger.warning("A monitor cannot be read: %s", error)
+            self._metrics.odd_object("heartbeatmonitors")
+            return
+        now = self._clock.now()
+        if kind == "DELETED":
+            self._lose(seen.uid)
+        else:
+            self.ledger.see_monitor(seen, now=now)
+            self._sign(seen.uid, now=now)
+        if seen.spec.cron_job_name is not None:
+            self._discovery.mark(seen.key.namespace, seen.spec.cron_job_name)
+
+    def _lose(self, uid: Uid) -> None:
+        self.ledger.lose_monitor(uid)
+        self._urls.forget(uid)
+
+    def _see_cron_job(self, event: ObjectEvent[CronJob]) -> None:
+        facts = facts_of(event.object)
+        if event.kind is Change.DELETED:
+            self.ledger.lose_cron_job(facts, now=self._clock.now())
+        else:
+            self.ledger.see_cron_job(facts, now=self._clock.now())
+        self._discovery.mark(facts.namespace, facts.name)
+
+    def _see_job(self, event: ObjectEvent[Job]) -> None:
+        if event.kind is Change.DELETED:
+            self.jobs.lose(event.object)
+        else:
+            self.jobs.see(event.object)
+
+    def _see_namespace(self, event: ObjectEvent[Namespace]) -> None:
+        meta = event.object.metadata
+        ours = {
+            name: value
+            for name, value in meta.annotations.items()
+            if name.startswith(PREFIX) and event.kind is not Change.DELETED
+        }
+        self.ledger.see_namespace(meta.name, ours, now=self._clock.now())
+        for facts in self.ledger.sources.inside(meta.name):
+            self._discovery.mark(facts.namespace, facts.name)
+
+    def _job(self, cron_job: Uid, check_in: CheckIn) -> None:
+        self.ledger.check_in_run(cron_job, check_in, now=self._clock.now())
+
+    def _ping(self, entry: JournalEntry) -> None:
+        self.ledger.check_in(entry.uid, entry.check_in, now=self._clock.now())

@@ -1,0 +1,218 @@
+"""The `heartbeats` command: flags and environment in, one Config out.
+
+It may not do any work itself; what a command needs is imported when it runs.
+"""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from heartbeats import __version__
+from heartbeats.cluster.cli import cluster
+from heartbeats.config import (
+    OWN_NAMESPACE,
+    Address,
+    AddressError,
+    Config,
+    LogFormat,
+    Role,
+    parse_address,
+)
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class AddressType(click.ParamType[Address]):
+    """HOST:PORT on the command line."""
+
+    name = "HOST:PORT"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Address:
+        """Read an address, or fail with a sentence."""
+        if isinstance(value, Address):
+            return value
+        try:
+            return parse_address(str(value))
+        except AddressError as error:
+            self.fail(str(error), param, ctx)
+
+
+ADDRESS = AddressType()
+
+
+@click.group(context_settings=CONTEXT)
+@click.version_option(__version__, prog_name="heartbeats")
+def main() -> None:
+    """Watch everything that runs on a schedule: a dead man's switch.
+
+    `heartbeats run` is the operator. `heartbeats cluster up` starts a local control
+    plane to try it on, `heartbeats demo` shows both at work.
+    """
+
+
+@main.command()
+def version() -> None:
+    """Print the version."""
+    click.echo(__version__)
+
+
+@main.command(context_settings={"auto_envvar_prefix": "HEARTBEATS"})
+@click.option(
+    "--role",
+    type=click.Choice([role.value for role in Role]),
+    default=Role.ALL.value,
+    show_default=True,
+    help="operator judges and writes statuses; ping answers pings; all is both in one "
+    "process, for development and small clusters.",
+)
+@click.option(
+    "--kubeconfig",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Reach the API server through this file. Default: $KUBECONFIG, the pod's "
+    "ServiceAccount, ~/.kube/config.",
+)
+@click.option("--context", help="Use this context of the kubeconfig.")
+@click.option(
+    "--namespace",
+    help="Watch this namespace only; needs no cluster-wide rights and implies "
+    "--no-ping-secrets.",
+)
+@click.option(
+    "--operator-namespace",
+    "own_namespace",
+    default=OWN_NAMESPACE,
+    show_default=True,
+    help="Where the journal, Leases and the signing key live.",
+)
+@click.option(
+    "--ping-address",
+    type=ADDRESS,
+    default=":8080",
+    show_default=True,
+    help="Where pings are answered. Port 0 takes a free one, which is logged.",
+)
+@click.option(
+    "--metrics-address",
+    type=ADDRESS,
+    default=":9090",
+    show_default=True,
+    help="Where /metrics is served.",
+)
+@click.option(
+    "--health-address",
+    type=ADDRESS,
+    default=":8081",
+    show_default=True,
+    help="Where /healthz and /readyz are served.",
+)
+@click.option(
+    "--page-address",
+    type=ADDRESS,
+    default="127.0.0.1:8082",
+    show_default=True,
+    help="Where the overview page is served; it has no login, so keep it local.",
+)
+@click.option(
+    "--public-url",
+    help="What jobs call, e.g. https://pings.example.org. Ping URLs start with it. "
+    "Default: the Service heartbeats-ping in the operator's namespace.",
+)
+@click.option(
+    "--auto-monitor",
+    type=click.Choice(["all", "annotated", "off"]),
+    default="all",
+    show_default=True,
+    help="Which CronJobs get a monitor by themselves. The annotation "
+    'heartbeats.dev/monitor: "true" or "false", on a CronJob or its Namespace, '
+    "goes first.",
+)
+@click.option(
+    "--cluster-time-zone",
+    default="UTC",
+    show_default=True,
+    help="The zone of kube-controller-manager, which the API does not show: it counts "
+    "for CronJobs without spec.timeZone.",
+)
+@click.option("--cluster-name", default="", help="Named in each line of the event log.")
+@click.option(
+    "--ping-secrets/--no-ping-secrets",
+    default=True,
+    show_default=True,
+    help="Deliver each ping URL in a Secret beside its monitor.",
+)
+@click.option(
+    "--event-log",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Append check_in event lines to this file too; they always go to stdout.",
+)
+@click.option(
+    "--log-format",
+    type=click.Choice([each.value for each in LogFormat]),
+    default=LogFormat.TEXT.value,
+    show_default=True,
+    help="How the operator's own log looks; it goes to stderr.",
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"], case_sensitive=False),
+    default="INFO",
+    show_default=True,
+    help="The least important lines to log.",
+)
+def run(**options: Any) -> None:
+    """Run the operator, the ping service, or both.
+
+    Every option can also be set by the environment: --ping-address by
+    HEARTBEATS_PING_ADDRESS, and so on.
+
+    Exit code 0 after SIGTERM or ctrl-C, 1 when the process cannot go on, 2 for
+    options that make no sense.
+    """
+    config = _config(options)
+    from heartbeats.app.logs import configure
+
+    configure(config.log_format, config.log_level)
+    from heartbeats.app.process import Process
+    from heartbeats.edges.kube.errors import KubeError
+    from heartbeats.edges.listener import ListenError
+
+    async def work() -> None:
+        await Process(config, os.environ).run()
+
+    try:
+        asyncio.run(work())
+    except* (KubeError, ListenError) as group:
+        click.echo(f"heartbeats: {_first(group)}", err=True)
+        sys.exit(1)
+
+
+def _config(options: dict[str, Any]) -> Config:
+    from heartbeats.core.cron import CronError, parse
+
+    try:
+        parse("@daily", options["cluster_time_zone"])
+    except CronError as error:
+        raise click.BadParameter(
+            str(error), param_hint="--cluster-time-zone"
+        ) from error
+    options["role"] = Role(options["role"])
+    options["log_format"] = LogFormat(options["log_format"])
+    if options["namespace"] is not None:
+        options["ping_secrets"] = False
+    return Config(**options)
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    found: BaseException = group
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    return found
+
+
+main.add_command(cluster)

@@ -1,0 +1,94 @@
+"""What the operator was told to do: flags and environment as one frozen value.
+
+The command line fills it in; nothing else reads the environment.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+OWN_NAMESPACE: Final = "heartbeats-system"
+
+
+class Role(StrEnum):
+    """Which part of Heartbeats a process is."""
+
+    ALL = "all"
+    OPERATOR = "operator"
+    PING = "ping"
+
+
+class LogFormat(StrEnum):
+    """How log lines look."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+MAX_PORT: Final = 65_535
+
+
+class AddressError(ValueError):
+    """A text is no HOST:PORT; the message says what to write instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen. No host means all addresses; port 0 any free port."""
+
+    host: str | None
+    port: int
+
+    def __str__(self) -> str:
+        """Write it as HOST:PORT, with brackets around an IPv6 address."""
+        host = self.host or ""
+        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+
+
+def parse_address(text: str) -> Address:
+    """Read HOST:PORT, [IPv6]:PORT or :PORT (all addresses); AddressError if wrong."""
+    host, colon, port = text.strip().rpartition(":")
+    if not colon:
+        raise AddressError(_instead(text, "lacks a port"))
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        raise AddressError(_instead(text, "has an IPv6 address without brackets"))
+    if not (port.isascii() and port.isdigit() and int(port[:6]) <= MAX_PORT):
+        raise AddressError(_instead(text, "has no port from 0 to 65535"))
+    if any(not letter.isprintable() or letter in " /[]@" for letter in host):
+        raise AddressError(_instead(text, "has no valid host"))
+    return Address(host or None, int(port))
+
+
+def _instead(text: str, problem: str) -> str:
+    return (
+        f"{text!r} {problem}: write HOST:PORT like 127.0.0.1:8080 or [::1]:8080, "
+        "or :8080 for all addresses"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Everything a process was told."""
+
+    role: Role = Role.ALL
+    kubeconfig: Path | None = None
+    context: str | None = None
+    namespace: str | None = None
+    """Only this namespace is watched; None: all of them."""
+    own_namespace: str = OWN_NAMESPACE
+    """Where Leases, the journal and the signing key live."""
+    ping_address: Address = Address(None, 8080)
+    metrics_address: Address = Address(None, 9090)
+    health_address: Address = Address(None, 8081)
+    page_address: Address = Address("127.0.0.1", 8082)
+    public_url: str | None = None
+    auto_monitor: str = "all"
+    cluster_time_zone: str = "UTC"
+    cluster_name: str = ""
+    ping_secrets: bool = True
+    event_log: Path | None = None
+    log_format: LogFormat = LogFormat.TEXT
+    log_level: str = "INFO"

@@ -1,0 +1,62 @@
+"""Runs that started and have not ended: pairing starts with ends.
+
+At most ten are kept; the oldest is never evicted, because it is the one whose
+deadline comes first.
+"""
+
+from dataclasses import replace
+
+from heartbeats.core.model import ActiveRun, CheckIn, State
+
+MAX_ACTIVE_RUNS = 10
+UNNAMED = "-"
+"""The id of a run whose pings carry none: there is at most one at a time."""
+
+
+def begin(state: State, check_in: CheckIn) -> State:
+    """Open a run; starting it again extends nothing."""
+    run_id = check_in.run_id or UNNAMED
+    if any(run.id == run_id for run in state.active_runs):
+        return state
+    if len(state.active_runs) >= MAX_ACTIVE_RUNS:
+        return state
+    run = ActiveRun(
+        id=run_id,
+        started_at=check_in.started_at or check_in.at,
+        slot_at=check_in.slot_at,
+    )
+    counted = tuple(each for each in state.counted_runs if each != run_id)
+    return replace(state, active_runs=(*state.active_runs, run), counted_runs=counted)
+
+
+def close(state: State, check_in: CheckIn) -> State:
+    """End the run a check-in belongs to, if it is open."""
+    run_id = check_in.run_id or UNNAMED
+    kept = tuple(run for run in state.active_runs if run.id != run_id)
+    return replace(state, active_runs=kept)
+
+
+def find(state: State, check_in: CheckIn) -> ActiveRun | None:
+    """Return the open run that a check-in belongs to."""
+    run_id = check_in.run_id or UNNAMED
+    return next((run for run in state.active_runs if run.id == run_id), None)
+
+
+def vanish(state: State, check_in: CheckIn) -> State:
+    """Mark a run whose Job was deleted: its end is still owed by a newer run."""
+    runs = tuple(
+        replace(run, vanished=True) if run.id == check_in.run_id else run
+        for run in state.active_runs
+    )
+    return replace(state, active_runs=runs)
+
+
+def forget_vanished(state: State, check_in: CheckIn) -> State:
+    """Drop vanished runs that a newer run's success has made up for."""
+    started_at = check_in.started_at or check_in.at
+    kept = tuple(
+        run
+        for run in state.active_runs
+        if not (run.vanished and run.started_at <= started_at)
+    )
+    return replace(state, active_runs=kept)

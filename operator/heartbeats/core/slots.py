@@ -1,0 +1,120 @@
+"""Which slots of a state are settled: they ran, were missed, or are excused.
+
+`next_expected_at` is the earliest slot that is not settled; everything before it
+is. Slots may be settled out of order while an earlier run's pod is pending.
+"""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from heartbeats.core.model import CheckIn, Kind, Policy, Source, State
+from heartbeats.core.schedule import Deadline, Expiry, Timetable, is_new
+
+MAX_SETTLED_AHEAD = 32
+
+
+def rearmed(state: State, policy: Policy, table: Timetable, *, now: datetime) -> State:
+    """Start judging at `now`: no earlier slot is ever missed."""
+    clean = replace(
+        state,
+        armed_at=now,
+        next_expected_at=None,
+        settled_slots=(),
+        mismatch_at=None,
+    )
+    if policy.suspended or (policy.source is Source.PING and is_new(state)):
+        return clean
+    return replace(clean, next_expected_at=table.next_after(now))
+
+
+def settle_slots(
+    state: State, policy: Policy, table: Timetable, check_in: CheckIn
+) -> State:
+    """Settle what a started or ended run stands for."""
+    if not check_in.scheduled:
+        return state
+    if policy.source is Source.CRON_JOB:
+        return _settle_for_job(state, policy, table, check_in)
+    return _settle_for_ping(state, policy, table, check_in)
+
+
+def _settle_for_job(
+    state: State, policy: Policy, table: Timetable, check_in: CheckIn
+) -> State:
+    slot_at = check_in.slot_at
+    if slot_at is not None and state.armed_at is not None and slot_at > state.armed_at:
+        if not table.has(slot_at):
+            return replace(state, mismatch_at=slot_at, next_expected_at=None)
+        state = _settle_one(_matched(state, table, slot_at), table, slot_at)
+    if check_in.kind.is_outcome and policy.skips_while_running:
+        return _excuse_until(state, table, check_in.at)
+    return state
+
+
+def _matched(state: State, table: Timetable, slot_at: datetime) -> State:
+    if state.mismatch_at is None:
+        return state
+    following = table.next_after(slot_at)
+    return replace(state, mismatch_at=None, next_expected_at=following)
+
+
+def _settle_one(state: State, table: Timetable, slot_at: datetime) -> State:
+    due_at = state.next_expected_at
+    if due_at is None or slot_at < due_at or slot_at in state.settled_slots:
+        return state
+    if slot_at > due_at and state.incident is None:
+        ahead = tuple(sorted((*state.settled_slots, slot_at)))
+        if len(ahead) <= MAX_SETTLED_AHEAD:
+            return replace(state, settled_slots=ahead)
+    return _advance(state, table, slot_at)
+
+
+def _advance(state: State, table: Timetable, past: datetime) -> State:
+    """Move the earliest unsettled slot beyond an instant and all settled ones."""
+    ahead = tuple(slot for slot in state.settled_slots if slot > past)
+    due_at = table.next_after(past)
+    while ahead and due_at is not None and ahead[0] <= due_at:
+        due_at, ahead = table.next_after(ahead[0]), ahead[1:]
+    return replace(state, next_expected_at=due_at, settled_slots=ahead)
+
+
+def _excuse_until(state: State, table: Timetable, ended_at: datetime) -> State:
+    """Excuse the slots that the controller skipped while a run was open."""
+    due_at = state.next_expected_at
+    if due_at is None or due_at > ended_at:
+        return state
+    return _advance(state, table, ended_at)
+
+
+def _settle_for_ping(
+    state: State, policy: Policy, table: Timetable, check_in: CheckIn
+) -> State:
+    if table.cron is None:
+        if check_in.kind is Kind.START:
+            return state
+        return replace(state, next_expected_at=table.next_after(check_in.at))
+    slot_at = table.next_after(check_in.at - timedelta(microseconds=1))
+    while slot_at is not None:
+        if slot_at - table.early_until(slot_at, policy.grace) > check_in.at:
+            break
+        slot_at = table.next_after(slot_at)
+    due_at = state.next_expected_at
+    if due_at is not None and slot_at is not None and slot_at < due_at:
+        return state
+    return replace(state, next_expected_at=slot_at)
+
+
+def after_missed(state: State, table: Timetable, deadline: Deadline) -> State:
+    """Arm the window after one that expired."""
+    if deadline.expiry is not Expiry.APPEARANCE or deadline.slot_at is None:
+        return state
+    return _advance(state, table, deadline.slot_at)
+
+
+def excuse_expired(
+    state: State, policy: Policy, table: Timetable, *, at: datetime
+) -> State:
+    """Drop the windows that expired during an incident: it stood for them all."""
+    while (due_at := state.next_expected_at) and due_at + policy.grace <= at:
+        state = _advance(state, table, at - policy.grace)
+    return state

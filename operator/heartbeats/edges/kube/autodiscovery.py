@@ -1,0 +1,200 @@
+"""Gives every CronJob a monitor of its own, unless somebody decided otherwise.
+
+Reconciled by level: what is wanted follows from the CronJob, its Namespace, the
+flag and the monitors that exist, never from the order of events. Our monitor is
+owned by the CronJob and dies with it. Nothing is ever written to the CronJob.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from heartbeats.core.model import CronJobFacts, MonitorKey
+from heartbeats.core.policy import MONITOR_ANNOTATION
+from heartbeats.edges.kube import errors
+from heartbeats.edges.kube.client import Client
+from heartbeats.edges.kube.resources import CRON_JOBS, MONITORS
+from heartbeats.ledger import Entry, Ledger
+
+logger = logging.getLogger(__name__)
+
+SUFFIX: Final = "-cronjob"
+FIELD_MANAGER: Final = "heartbeats-auto"
+MANAGED_BY: Final = "app.kubernetes.io/managed-by"
+RETRY_SECONDS = 5.0
+
+
+class AutoMonitor(StrEnum):
+    """Which CronJobs get a monitor by themselves."""
+
+    ALL = "all"
+    ANNOTATED = "annotated"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Whether a CronJob is to have a monitor of ours, and why."""
+
+    monitored: bool
+    reason: str
+
+
+def is_ours(entry: Entry, cron_job: CronJobFacts) -> bool:
+    """Tell whether a monitor was made here, for this very CronJob."""
+    labels = dict(entry.labels)
+    return entry.owner_uid == cron_job.uid and labels.get(MANAGED_BY) == "heartbeats"
+
+
+def wish_for(
+    cron_job: CronJobFacts,
+    mode: AutoMonitor,
+    namespace_says: str | None,
+    monitors: list[Entry],
+) -> Wish:
+    """Decide about one CronJob."""
+    if any(not is_ours(entry, cron_job) for entry in monitors):
+        return Wish(False, "MonitoredByUser")
+    if mode is AutoMonitor.OFF:
+        return Wish(False, "AutoMonitorOff")
+    said = dict(cron_job.annotations).get(MONITOR_ANNOTATION, namespace_says)
+    if said == "false":
+        return Wish(False, "OptedOut")
+    if said == "true":
+        return Wish(True, "OptedIn")
+    if mode is AutoMonitor.ANNOTATED:
+        return Wish(False, "NotAnnotated")
+    return Wish(True, "Default")
+
+
+class Autodiscovery:
+    """Creates and deletes our monitors until they are as wished."""
+
+    def __init__(self, client: Client, mode: AutoMonitor) -> None:
+        self._client = client
+        self._mode = mode
+        self._ledger: Ledger | None = None
+        self._queue: asyncio.Queue[MonitorKey] = asyncio.Queue()
+        self._queued: set[MonitorKey] = set()
+
+    def attach(self, ledger: Ledger) -> None:
+        """Name the ledger that knows CronJobs and monitors."""
+        self._ledger = ledger
+
+    def mark(self, namespace: str, cron_job: str) -> None:
+        """Note that a CronJob or a monitor of it changed."""
+        key = MonitorKey(namespace, cron_job)
+        if key not in self._queued:
+            self._queued.add(key)
+            self._queue.put_nowait(key)
+
+    def mark_all(self) -> None:
+        """Look at every CronJob once."""
+        for facts in self._ledger.sources if self._ledger else ():
+            self.mark(facts.namespace, facts.name)
+
+    def census(self) -> Counter[tuple[bool, str]]:
+        """Count the CronJobs by whether they are monitored, and why."""
+        found: Counter[tuple[bool, str]] = Counter()
+        for facts in self._ledger.sources if self._ledger else ():
+            wish = self._wish(facts)
+            monitored = wish.monitored or wish.reason == "MonitoredByUser"
+            found[monitored, wish.reason] += 1
+        return found
+
+    async def run(self) -> None:
+        """Reconcile until cancelled."""
+        while True:
+            key = await self._queue.get()
+            self._queued.discard(key)
+            if self._ledger is None or not self._ledger.is_open:
+                continue  # opening marks all
+            try:
+                await self._reconcile(key)
+            except errors.ApiError as error:
+                logger.warning("CronJob %s is not monitored yet: %s", key, error)
+                await asyncio.sleep(RETRY_SECONDS)
+                self.mark(key.namespace, key.name)
+
+    def _wish(self, facts: CronJobFacts) -> Wish:
+        if self._ledger is None:
+            return Wish(False, "Unknown")
+        said = self._ledger.sources.annotations(facts.namespace)
+        return wish_for(
+            facts,
+            self._mode,
+            said.get(MONITOR_ANNOTATION),
+            self._ledger.monitors_of(facts.namespace, facts.name),
+        )
+
+    async def _reconcile(self, key: MonitorKey) -> None:
+        if self._ledger is None:
+            return
+        facts = self._ledger.sources.get(key)
+        if facts is None:
+            return
+        monitors = self._ledger.monitors_of(key.namespace, key.name)
+        ours = [entry for entry in monitors if is_ours(entry, facts)]
+        if self._wish(facts).monitored:
+            if not ours:
+                await self._create(facts)
+        else:
+            for entry in ours:
+                await self._delete(entry)
+
+    async def _create(self, facts: CronJobFacts) -> None:
+        try:
+            await self._client.create(
+                MONITORS,
+                monitor_for(facts),
+                namespace=facts.namespace,
+                params={"fieldManager": FIELD_MANAGER},
+            )
+        except errors.AlreadyExists:
+            # Of the CronJob that had this name before, and about to be collected,
+            # or somebody else's: its deletion will bring us back here.
+            return
+        except errors.Forbidden as error:
+            if error.has_cause("NamespaceTerminating"):
+                return
+            raise
+        except errors.NotFound:
+            return  # the namespace is gone
+
+    async def _delete(self, entry: Entry) -> None:
+        try:
+            await self._client.delete(
+                MONITORS, entry.key.name, namespace=entry.key.namespace, uid=entry.uid
+            )
+        except (errors.NotFound, errors.Conflict):
+            return
+
+
+def monitor_for(facts: CronJobFacts) -> dict[str, Any]:
+    """Write our monitor of a CronJob; policy stays with annotations and flags."""
+    return {
+        "apiVersion": MONITORS.api_version,
+        "kind": "HeartbeatMonitor",
+        "metadata": {
+            "name": f"{facts.name}{SUFFIX}",
+            "namespace": facts.namespace,
+            "labels": {
+                MANAGED_BY: "heartbeats",
+                "app.kubernetes.io/created-by": "heartbeats-operator",
+            },
+            "annotations": {"argocd.argoproj.io/ignore-resource-updates": "true"},
+            "ownerReferences": [
+                {
+                    "apiVersion": CRON_JOBS.api_version,
+                    "kind": "CronJob",
+                    "name": facts.name,
+                    "uid": facts.uid,
+                    "controller": True,
+                }
+            ],
+        },
+        "spec": {"cronJob": {"name": facts.name}},
+    }

@@ -1,0 +1,55 @@
+"""Shows that nothing is missing before a deadline is judged.
+
+A half-open stream hides changes for up to 70 s, so freshness is not assumed: each
+stream that the due monitors depend on is confirmed by one small read a batch.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Protocol
+
+from heartbeats.core.model import Source
+from heartbeats.edges.kube import errors
+from heartbeats.edges.kube.jobbook import JobBook
+from heartbeats.ledger import Entry, Ledger
+from heartbeats.watchdog import EvidenceError
+
+WITHIN = timedelta(seconds=10)
+
+
+class Stream(Protocol):
+    """What can show that it is current: a reflector."""
+
+    async def confirm(self, *, within: timedelta) -> None:
+        """Return once everything up to this call has been delivered."""
+
+
+class StreamEvidence:
+    """Confirms streams, and reads the pods of what is stuck."""
+
+    def __init__(
+        self,
+        streams: dict[Source, Sequence[Stream]],
+        jobs: JobBook,
+        ledger: Ledger,
+    ) -> None:
+        self._streams = streams
+        self._jobs = jobs
+        self._ledger = ledger
+
+    async def complete(self, entries: Sequence[Entry]) -> None:
+        """Return when the ledger knows all that these monitors wait for."""
+        sources = {entry.spec.source for entry in entries}
+        needed = [each for source in sources for each in self._streams[source]]
+        try:
+            async with asyncio.TaskGroup() as group:
+                for stream in needed:
+                    group.create_task(stream.confirm(within=WITHIN))
+        except* errors.KubeError as group_error:
+            raise EvidenceError(str(group_error.exceptions[0])) from group_error
+        await self._jobs.settled()
+        for entry in entries:
+            facts = self._ledger.cron_job_of(entry)
+            if facts is not None:
+                await self._jobs.inspect(facts.uid)

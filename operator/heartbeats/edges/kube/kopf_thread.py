@@ -1,0 +1,102 @@
+"""kopf in a thread and an event loop of its own, started again when it ends.
+
+kopf holds its loop for up to a second while it absorbs a list, cancels every
+later task of its loop when it ends, and ends on errors that are ours to survive.
+So it gets a loop to itself. It may touch nothing of ours but two callbacks,
+which must hand over to our loop (`call_soon_threadsafe`).
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+
+import kopf
+
+from heartbeats.clock import Clock
+from heartbeats.edges.kube.credentials import Credentials
+from heartbeats.edges.kube.handlers import MonitorEvent, registry, settings
+
+logger = logging.getLogger(__name__)
+
+PAUSE_SECONDS = 1.0
+STOP_SECONDS = 5.0
+
+
+class KopfThread:
+    """Runs kopf until stopped; whatever ends it starts it again."""
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        on_event: MonitorEvent,
+        *,
+        clock: Clock,
+        namespace: str | None = None,
+    ) -> None:
+        self._credentials = credentials
+        self._on_event = on_event
+        self._clock = clock
+        self._namespace = namespace
+        self._stopping = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop_kopf: asyncio.Event | None = None
+        self._thread = threading.Thread(target=self._run, name="kopf", daemon=True)
+        self.restarts = -1
+        self.last_turn: float | None = None
+        """When kopf's loop last answered a `probe`, by the monotonic clock."""
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    async def stop(self) -> None:
+        """Ask kopf to end and wait for it, a few seconds at most."""
+        self._stopping.set()
+        loop, event = self._loop, self._stop_kopf
+        if loop is not None and event is not None:
+            self._call(loop, event.set)
+        await asyncio.to_thread(self._thread.join, STOP_SECONDS)
+
+    def probe(self) -> None:
+        """Ask kopf's loop for a sign of life; it comes later, in `last_turn`."""
+        loop = self._loop
+        if loop is not None:
+            self._call(loop, self._note_turn)
+
+    def _note_turn(self) -> None:
+        self.last_turn = self._clock.monotonic()
+
+    @staticmethod
+    def _call(loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> None:
+        try:
+            loop.call_soon_threadsafe(function)
+        except RuntimeError:  # it is being restarted just now
+            logger.debug("kopf's loop is closed")
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self.restarts += 1
+            try:
+                asyncio.run(self._operate())
+            except Exception:
+                logger.exception("kopf ended with an error; it is started again")
+            else:
+                if not self._stopping.is_set():
+                    logger.warning("kopf ended by itself; it is started again")
+            self._stopping.wait(PAUSE_SECONDS)
+
+    async def _operate(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stop_kopf = asyncio.Event()
+        if self._stopping.is_set():
+            return
+        everywhere = self._namespace is None
+        await kopf.operator(
+            registry=registry(self._credentials, self._on_event),
+            settings=settings(),
+            standalone=True,
+            clusterwide=everywhere,
+            namespaces=[] if self._namespace is None else [self._namespace],
+            stop_flag=self._stop_kopf,
+        )

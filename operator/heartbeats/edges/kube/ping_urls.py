@@ -1,0 +1,173 @@
+"""Delivers each ping monitor's URL in a Secret beside it: `<monitor>-ping`, key `url`.
+
+The operator cannot read Secrets, only write these, and only behind an admission
+policy that keeps it from touching any other. So no Secret is written before the
+policy and its binding were read back unchanged; until then, and with
+--ping-secrets=off, `heartbeats url` tells the URL.
+"""
+
+import asyncio
+import base64
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any, Final
+
+from heartbeats.core.model import Source, Uid
+from heartbeats.core.tokens import Key, mint
+from heartbeats.edges.kube import errors
+from heartbeats.edges.kube.client import Client
+from heartbeats.edges.kube.decode import decode
+from heartbeats.edges.kube.resources import (
+    ADMISSION_POLICIES,
+    ADMISSION_POLICY_BINDINGS,
+    MONITORS,
+    SECRETS,
+)
+from heartbeats.ledger import Entry
+
+logger = logging.getLogger(__name__)
+
+POLICY: Final = "heartbeats-ping-secrets"
+POLICY_DIGEST: Final = "unset"
+"""Of the shipped policy and binding; a test keeps it equal to manifests/base."""
+
+SHIPPED_NAMESPACE: Final = "heartbeats-system"
+FIELD_MANAGER: Final = "heartbeats-ping-url"
+LABELS: Final = {
+    "app.kubernetes.io/managed-by": "heartbeats",
+    "heartbeats.dev/secret": "ping-url",
+}
+RECHECK_SECONDS = 60.0
+
+
+def policy_digest(policy: Mapping[str, Any], binding: Mapping[str, Any]) -> str:
+    """Name the content of a policy and its binding."""
+    text = json.dumps([policy, binding], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class Guard:
+    """Knows whether the admission policy stands as it was shipped."""
+
+    def __init__(self, client: Client, namespace: str) -> None:
+        self._client = client
+        self._namespace = namespace
+
+    async def problem(self) -> str | None:
+        """Say why no Secret may be written; None: it may."""
+        try:
+            policy = await self._spec(ADMISSION_POLICIES.path(name=POLICY))
+            binding = await self._spec(ADMISSION_POLICY_BINDINGS.path(name=POLICY))
+        except errors.ApiError as error:
+            return f"the admission policy {POLICY} cannot be read: {error.message}"
+        if policy_digest(policy, binding) == POLICY_DIGEST:
+            return None
+        return (
+            f"the admission policy {POLICY} or its binding is not the one of this "
+            "release: apply manifests/base again, or run with --ping-secrets=off"
+        )
+
+    async def _spec(self, path: str) -> dict[str, Any]:
+        body = decode(await self._client.request("GET", path), dict[str, Any])
+        text = json.dumps(body.get("spec") or {})
+        ours, shipped = f":{self._namespace}:", f":{SHIPPED_NAMESPACE}:"
+        text = text.replace(ours, shipped)
+        text = text.replace(f"'{self._namespace}'", f"'{SHIPPED_NAMESPACE}'")
+        found: dict[str, Any] = json.loads(text)
+        return found
+
+
+def url_of(public_url: str, key: Key, entry: Entry) -> str:
+    """Return the URL a job calls for a monitor."""
+    token = mint(key, entry.key, entry.spec.token_version)
+    return f"{public_url.rstrip('/')}/ping/{token}"
+
+
+class PingUrls:
+    """Keeps the Secrets equal to what the keys and the monitors say."""
+
+    def __init__(self, client: Client, guard: Guard | None, public_url: str) -> None:
+        self._client = client
+        self._guard = guard
+        self._public_url = public_url
+        self._keys: tuple[Key, ...] = ()
+        self._queue: asyncio.Queue[Entry] = asyncio.Queue()
+        self._written: dict[Uid, str] = {}
+        self._refused = ""
+
+    def use(self, keys: tuple[Key, ...]) -> None:
+        """Take over the keys; the first signs."""
+        self._keys = keys
+
+    def mark(self, entry: Entry) -> None:
+        """Note that a monitor's Secret may have to be written."""
+        if self._guard is None or not self._keys or entry.deleting:
+            return
+        if entry.spec.source is Source.PING and self._url(entry) != self._written.get(
+            entry.uid
+        ):
+            self._queue.put_nowait(entry)
+
+    def forget(self, uid: Uid) -> None:
+        """Forget a monitor; its Secret is collected with it."""
+        self._written.pop(uid, None)
+
+    async def run(self) -> None:
+        """Write Secrets until cancelled."""
+        while True:
+            entry = await self._queue.get()
+            try:
+                await self._deliver(entry)
+            except errors.KubeError as error:
+                logger.warning("The ping Secret of %s waits: %s", entry.key, error)
+                await asyncio.sleep(1)
+                self._queue.put_nowait(entry)
+
+    async def _deliver(self, entry: Entry) -> None:
+        url = self._url(entry)
+        if self._guard is None or self._written.get(entry.uid) == url:
+            return
+        while (problem := await self._guard.problem()) is not None:
+            if problem != self._refused:
+                logger.warning("No ping Secrets are written: %s", problem)
+            self._refused = problem
+            await asyncio.sleep(RECHECK_SECONDS)
+        try:
+            await self._client.apply(
+                SECRETS,
+                f"{entry.key.name}-ping",
+                _secret(entry, url),
+                manager=FIELD_MANAGER,
+                force=True,
+                namespace=entry.key.namespace,
+            )
+        except (errors.Forbidden, errors.Invalid, errors.NotFound) as error:
+            logger.warning("The ping Secret of %s is refused: %s", entry.key, error)
+        self._written[entry.uid] = url
+
+    def _url(self, entry: Entry) -> str:
+        return url_of(self._public_url, self._keys[0], entry)
+
+
+def _secret(entry: Entry, url: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": f"{entry.key.name}-ping",
+            "namespace": entry.key.namespace,
+            "labels": LABELS,
+            "ownerReferences": [
+                {
+                    "apiVersion": MONITORS.api_version,
+                    "kind": "HeartbeatMonitor",
+                    "name": entry.key.name,
+                    "uid": entry.uid,
+                }
+            ],
+        },
+        "type": "Opaque",
+        "data": {"url": base64.b64encode(url.encode()).decode()},
+    }

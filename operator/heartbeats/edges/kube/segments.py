@@ -1,0 +1,213 @@
+"""Journal segments as immutable ConfigMaps in the operator's own namespace.
+
+The ping role creates them, the operator role applies and then deletes them; they
+meet nowhere else. A segment's resourceVersion orders its entries against all
+others, whoever wrote them. Deleted is only what every monitor in it has stored,
+or what belongs to a monitor that is proven to be gone.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from heartbeats.core.model import MonitorKey, Uid
+from heartbeats.edges.kube import errors
+from heartbeats.edges.kube.client import Client
+from heartbeats.edges.kube.decode import decode
+from heartbeats.edges.kube.objects import ConfigMap, KubeObject
+from heartbeats.edges.kube.resources import CONFIG_MAPS, MONITORS
+from heartbeats.edges.kube.store import Change, ObjectEvent
+from heartbeats.journal import (
+    Entry,
+    JournalUnavailable,
+    UnreadableSegmentError,
+)
+from heartbeats.journal import decode as decode_segment
+from heartbeats.ledger import Ledger
+
+logger = logging.getLogger(__name__)
+
+LABEL: Final = "heartbeats.dev/journal"
+SELECTOR: Final = f"{LABEL}=v1"
+_DATA: Final = "entries"
+SWEEP_SECONDS = 1.0
+APPEND_SECONDS = 2.0
+"""One try of a commit; the journal as a whole waits for 4 s."""
+
+
+class ConfigMapStore:
+    """Appends segments; the name makes a repeated append the same one."""
+
+    def __init__(
+        self, client: Client, namespace: str, new_name: Callable[[], str]
+    ) -> None:
+        self._client = client
+        self._namespace = namespace
+        self._new_name = new_name
+
+    async def append(self, text: str) -> int:
+        """Store a segment durably and return its revision."""
+        name = f"heartbeats-journal-{self._new_name()}"
+        body = _segment(name, text)
+        while True:
+            try:
+                async with asyncio.timeout(APPEND_SECONDS):
+                    answer = await self._client.create(
+                        CONFIG_MAPS, body, namespace=self._namespace
+                    )
+                return int(decode(answer, KubeObject).metadata.resource_version)
+            except errors.AlreadyExists:
+                # An earlier try was stored and its answer lost. Its revision is
+                # not needed: whoever applies the segment reads it there.
+                return 0
+            except (TimeoutError, errors.Unreachable):
+                await asyncio.sleep(0.1)  # the journal's patience ends this loop
+            except errors.ApiError as error:
+                raise JournalUnavailable(error.message) from error
+
+
+def _segment(name: str, text: str) -> dict[str, object]:
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": name, "labels": {LABEL: "v1"}},
+        "immutable": True,
+        "data": {_DATA: text},
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """A segment that was applied and waits for its monitors to be stored."""
+
+    name: str
+    revision: int
+    monitors: tuple[tuple[MonitorKey, Uid], ...]
+
+
+class JournalReader:
+    """Applies segments to the ledger in their order and deletes what is stored."""
+
+    def __init__(
+        self, client: Client, namespace: str, apply: Callable[[Entry], None]
+    ) -> None:
+        self._client = client
+        self._namespace = namespace
+        self._apply = apply
+        self._pending: dict[str, _Pending] = {}
+        self._listed: list[ConfigMap] = []
+        self._ledger: Ledger | None = None
+
+    def attach(self, ledger: Ledger) -> None:
+        """Name the ledger that tells what is stored."""
+        self._ledger = ledger
+
+    @property
+    def pending(self) -> int:
+        """Count the segments that are not deleted yet."""
+        return len(self._pending)
+
+    def take(self, event: ObjectEvent[ConfigMap]) -> None:
+        """Take what the reflector tells; a list's segments wait for its end."""
+        if event.kind is Change.DELETED:
+            self.lose(event.object)
+        elif event.initial:
+            self._listed.append(event.object)
+        else:
+            self.see(event.object)
+
+    def listed(self, _version: str) -> None:
+        """Apply the segments of a list in the order they were written.
+
+        A list comes in the order of names; a monitor's entries must not.
+        """
+        segments, self._listed = self._listed, []
+        for segment in sorted(segments, key=_revision):
+            self.see(segment)
+
+    def see(self, segment: ConfigMap) -> None:
+        """Apply a segment; a known one changes nothing."""
+        if segment.metadata.name in self._pending:
+            return
+        try:
+            entries = decode_segment(
+                segment.data.get(_DATA, ""), revision=_revision(segment)
+            )
+        except UnreadableSegmentError as error:
+            logger.error(  # noqa: TRY400 - the sentence is enough
+                "Journal segment %s is kept, but not applied: %s",
+                segment.metadata.name,
+                error,
+            )
+            return
+        self._pending[segment.metadata.name] = _Pending(
+            segment.metadata.name,
+            _revision(segment),
+            tuple({(entry.monitor, entry.uid) for entry in entries}),
+        )
+        for entry in entries:
+            self._apply(entry)
+
+    def lose(self, segment: ConfigMap) -> None:
+        """Forget a segment that was deleted."""
+        self._pending.pop(segment.metadata.name, None)
+
+    async def run(self) -> None:
+        """Delete stored segments until cancelled."""
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            try:
+                await self.sweep()
+            except errors.KubeError as error:
+                logger.warning("Journal segments are not deleted yet: %s", error)
+
+    async def sweep(self) -> None:
+        """Delete every segment that nobody needs any more."""
+        for segment in tuple(self._pending.values()):
+            if await self._is_spent(segment):
+                await self._delete(segment)
+
+    async def _delete(self, segment: _Pending) -> None:
+        with suppress(errors.NotFound):
+            await self._client.delete(
+                CONFIG_MAPS, segment.name, namespace=self._namespace
+            )
+        self._pending.pop(segment.name, None)
+
+    async def _is_spent(self, segment: _Pending) -> bool:
+        for key, uid in segment.monitors:
+            if not await self._is_stored(key, uid, segment.revision):
+                return False
+        return True
+
+    async def _is_stored(self, key: MonitorKey, uid: Uid, revision: int) -> bool:
+        if self._ledger is None or not self._ledger.is_open:
+            return False
+        entry = self._ledger.get(uid)
+        if entry is not None:
+            return entry.stored.applied.journal_revision >= revision
+        if not await self._is_gone(key, uid):
+            return False
+        self._ledger.forget(uid)
+        logger.warning(
+            "A ping of %s is dropped: the monitor is gone",
+            key,
+            extra={"namespace": key.namespace, "monitor": key.name, "uid": uid},
+        )
+        return True
+
+    async def _is_gone(self, key: MonitorKey, uid: Uid) -> bool:
+        try:
+            found = await self._client.get(
+                MONITORS, key.name, KubeObject, namespace=key.namespace
+            )
+        except errors.NotFound:
+            return True
+        return found.metadata.uid != uid
+
+
+def _revision(segment: ConfigMap) -> int:
+    return int(segment.metadata.resource_version)

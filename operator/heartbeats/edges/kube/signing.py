@@ -1,0 +1,97 @@
+"""The keys that sign ping tokens: one Secret in the operator's own namespace.
+
+It holds `current`, which signs, and perhaps `previous`, which still verifies. It
+is made here when nobody supplied it, but never while any status names a key: then
+it was lost, and a new key would silently kill every URL that is in use.
+"""
+
+import base64
+import binascii
+import logging
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from heartbeats.core.tokens import Key
+from heartbeats.edges.kube import errors
+from heartbeats.edges.kube.client import Client
+from heartbeats.edges.kube.objects import Record
+from heartbeats.edges.kube.resources import SECRETS
+
+logger = logging.getLogger(__name__)
+
+KEY_SECRET: Final = "heartbeats-ping-key"  # noqa: S105 - a name
+FIELDS: Final = ("current", "previous")
+KEY_BYTES: Final = 32
+
+
+class KeyLostError(Exception):
+    """The key Secret is gone though tokens signed by it are in use."""
+
+
+class _Secret(Record, frozen=True, kw_only=True):
+    data: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class KeySecret:
+    """Reads the keys, and makes the first one."""
+
+    def __init__(self, client: Client, namespace: str) -> None:
+        self._client = client
+        self._namespace = namespace
+
+    async def read(self) -> tuple[Key, ...]:
+        """Return the keys, the one that signs first; none when there is no Secret."""
+        try:
+            secret = await self._client.get(
+                SECRETS, KEY_SECRET, _Secret, namespace=self._namespace
+            )
+        except errors.NotFound:
+            return ()
+        found = (
+            _key(name, secret.data[name]) for name in FIELDS if name in secret.data
+        )
+        return tuple(key for key in found if key)
+
+    async def read_or_create(
+        self, *, in_use: bool, random_bytes: Callable[[int], bytes]
+    ) -> tuple[Key, ...]:
+        """Return the keys, making one if there never was any.
+
+        Raises KeyLostError when `in_use` says that there must have been one.
+        """
+        keys = await self.read()
+        if keys:
+            return keys
+        if in_use:
+            raise KeyLostError(
+                f"Secret {self._namespace}/{KEY_SECRET} is missing or unreadable, but "
+                "ping URLs signed by it are in use: restore it from a backup. To give "
+                "all of them up, delete the status of the ping monitors first."
+            )
+        await self._create(random_bytes(KEY_BYTES))
+        return await self.read()
+
+    async def _create(self, secret: bytes) -> None:
+        body = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": KEY_SECRET, "namespace": self._namespace},
+            "type": "Opaque",
+            "data": {"current": base64.b64encode(secret).decode()},
+        }
+        try:
+            await self._client.create(SECRETS, body, namespace=self._namespace)
+        except errors.AlreadyExists:
+            return
+
+
+def _key(name: str, text: str) -> Key | None:
+    try:
+        return Key.of(base64.b64decode(text, validate=True))
+    except (ValueError, binascii.Error) as error:
+        logger.error(  # noqa: TRY400 - a key must not reach a log by a traceback
+            "The key %s in Secret %s is unusable: %s", name, KEY_SECRET, error
+        )
+        return None

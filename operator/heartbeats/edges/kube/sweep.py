@@ -1,0 +1,76 @@
+"""Which monitors exist: what kopf does not tell.
+
+kopf never says that a list has ended, and never reports what was deleted while it
+was not watching. A list of metadata alone answers both, at the start until the
+ledger knows all that exist, and now and then for ever.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from heartbeats.core.model import Uid
+from heartbeats.edges.kube import errors
+from heartbeats.edges.kube.client import Client
+from heartbeats.edges.kube.resources import MONITORS
+from heartbeats.ledger import Ledger
+
+logger = logging.getLogger(__name__)
+
+SWEEP_SECONDS = 300.0
+START_SECONDS = 0.5
+
+
+class MonitorSweep:
+    """Compares the ledger with a list of what exists."""
+
+    def __init__(
+        self,
+        client: Client,
+        ledger: Ledger,
+        namespace: str | None,
+        on_lost: Callable[[Uid], None],
+    ) -> None:
+        self._client = client
+        self._ledger = ledger
+        self._namespace = namespace
+        self._on_lost = on_lost
+        self.problem: str | None = "monitors have not been listed yet"
+
+    async def first(self) -> None:
+        """Return when the ledger knows every monitor that exists."""
+        while True:
+            try:
+                missing = await self._missing()
+            except errors.NotFound:
+                self.problem = "the CRD is not installed: kubectl apply -k crds"
+            except errors.KubeError as error:
+                self.problem = f"monitors cannot be listed: {error}"
+            else:
+                if not missing:
+                    self.problem = None
+                    return
+                self.problem = f"{missing} monitors have not been read yet"
+            logger.debug("Not ready: %s", self.problem)
+            await asyncio.sleep(START_SECONDS)
+
+    async def _missing(self) -> int:
+        listed = await self._client.list_metadata(MONITORS, namespace=self._namespace)
+        return sum(self._ledger.get(Uid(meta.uid)) is None for meta in listed.items)
+
+    async def run(self) -> None:
+        """Forget what was deleted unseen, until cancelled."""
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            try:
+                await self.sweep()
+            except errors.KubeError as error:
+                logger.warning("Monitors are not swept: %s", error)
+
+    async def sweep(self) -> None:
+        """Forget the monitors that were known before a list that lacks them."""
+        known = {entry.uid for entry in self._ledger}
+        listed = await self._client.list_metadata(MONITORS, namespace=self._namespace)
+        for uid in known - {Uid(meta.uid) for meta in listed.items}:
+            logger.info("A monitor was deleted unseen", extra={"uid": uid})
+            self._on_lost(uid)

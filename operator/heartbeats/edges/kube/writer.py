@@ -1,0 +1,223 @@
+"""Carries out what the ledger learned: statuses, then what a flip asks for.
+
+The order is the promise: the status with its pending flips is stored first, then
+each flip's Event and log line go out under stable names, then the next write
+clears them. Killed anywhere in between, a restart repeats the rest and nothing
+twice. Flips go before routine writes. Every write carries the resourceVersion it
+was derived from, so a writer that lost touch loses the race.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+from heartbeats.clock import Clock
+from heartbeats.core.model import Flip, State, Uid
+from heartbeats.core.status import digest, to_status
+from heartbeats.edges.kube import errors
+from heartbeats.edges.kube.client import Client
+from heartbeats.edges.kube.decode import decode
+from heartbeats.edges.kube.events import EventPoster, is_worth_telling
+from heartbeats.edges.kube.monitors import sighting_of
+from heartbeats.edges.kube.objects import KubeObject
+from heartbeats.edges.kube.resources import MONITORS
+from heartbeats.ledger import Entry, Ledger
+
+logger = logging.getLogger(__name__)
+
+FIELD_MANAGER = "heartbeats-status"
+WRITERS = 8
+RETRY_SECONDS = 1.0
+"""How long a failed write waits for its next try."""
+
+
+class Teller(Protocol):
+    """Whoever writes the event log."""
+
+    def flipped(self, entry: Entry, flip: Flip) -> None:
+        """Log a flip."""
+
+
+class StatusWriter:
+    """Keeps what is stored equal to what is known."""
+
+    def __init__(self, client: Client, teller: Teller, clock: Clock) -> None:
+        self._client = client
+        self._events = EventPoster(client)
+        self._teller = teller
+        self._clock = clock
+        self._ledger: Ledger | None = None
+        self._queue: asyncio.PriorityQueue[tuple[int, int, Uid]] = (
+            asyncio.PriorityQueue()
+        )
+        self._waiting: dict[Uid, int] = {}
+        self._busy: set[Uid] = set()
+        self._again: dict[Uid, bool] = {}
+        self._order = 0
+
+    def attach(self, ledger: Ledger) -> None:
+        """Name the ledger whose entries are written."""
+        self._ledger = ledger
+
+    def mark(self, uid: Uid, *, urgent: bool) -> None:
+        """Note that a status may have to be written; flips before the others."""
+        if uid in self._busy:
+            self._again[uid] = urgent or self._again.get(uid, False)
+            return
+        rank = 0 if urgent else 1
+        if self._waiting.get(uid, 2) <= rank:
+            return
+        self._waiting[uid] = rank
+        self._order += 1
+        self._queue.put_nowait((rank, self._order, uid))
+
+    @property
+    def backlog(self) -> int:
+        """Count the monitors that wait to be written."""
+        return len(self._waiting) + len(self._busy)
+
+    async def run(self) -> None:
+        """Write until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(WRITERS):
+                group.create_task(self._work())
+
+    async def _work(self) -> None:
+        while True:
+            rank, _, uid = await self._queue.get()
+            if self._waiting.get(uid) != rank:
+                continue  # it was marked again with a higher rank
+            del self._waiting[uid]
+            self._busy.add(uid)
+            try:
+                await self._write(uid)
+            except Exception:
+                logger.exception("A status could not be written", extra={"uid": uid})
+                self._again[uid] = True
+                await asyncio.sleep(RETRY_SECONDS)
+            finally:
+                self._busy.discard(uid)
+                if uid in self._again:
+                    self.mark(uid, urgent=self._again.pop(uid))
+
+    async def _write(self, uid: Uid) -> None:
+        entry = self._ledger.get(uid) if self._ledger else None
+        if entry is None or entry.subject is None or self._ledger is None:
+            return
+        state = entry.state
+        status = to_status(
+            state,
+            entry.policy,
+            entry.subject.table,
+            generation=entry.generation,
+            now=self._clock.now(),
+        )
+        name = digest(status)
+        is_stored = name == entry.stored_digest
+        if is_stored or await self._store(entry, state, status, name):
+            await self._tell(entry, state)
+
+    async def _store(
+        self, entry: Entry, state: State, status: Mapping[str, Any], name: str
+    ) -> bool:
+        """Write a status; False: nothing more can be done for this monitor now."""
+        try:
+            answer = await self._client.apply(
+                MONITORS,
+                entry.key.name,
+                _body(entry, status),
+                manager=FIELD_MANAGER,
+                force=True,
+                namespace=entry.key.namespace,
+                subresource="status",
+            )
+        except errors.NotFound:
+            self._forget(entry)
+            return False
+        except errors.Conflict:
+            await self._read_again(entry)
+            return False
+        except errors.ApiError as error:
+            await self._later(entry, error)
+            return False
+        version = decode(answer, KubeObject).metadata.resource_version
+        if self._ledger is not None:
+            self._ledger.stored(entry.uid, state, name, version)
+        return True
+
+    def _forget(self, entry: Entry) -> None:
+        if self._ledger is not None:
+            self._ledger.lose_monitor(entry.uid)
+
+    async def _read_again(self, entry: Entry) -> None:
+        """Take over what somebody else wrote, and judge again by it."""
+        if self._ledger is None:
+            return
+        key = entry.key
+        try:
+            body = await self._client.request(
+                "GET", MONITORS.path(key.namespace, key.name)
+            )
+        except errors.NotFound:
+            self._forget(entry)
+            return
+        except errors.ApiError as error:
+            await self._later(entry, error)
+            return
+        seen = sighting_of(msgspec.json.decode(body))
+        if seen.uid != entry.uid:
+            self._forget(entry)
+        self._ledger.see_monitor(seen, now=self._clock.now())
+        self._again[entry.uid] = True
+
+    async def _later(self, entry: Entry, error: errors.ApiError) -> None:
+        logger.warning(
+            "The status of %s is not stored yet: %s",
+            entry.key,
+            error.message,
+            extra={"namespace": entry.key.namespace, "monitor": entry.key.name},
+        )
+        wait = error.retry_after.total_seconds() if error.retry_after else RETRY_SECONDS
+        await asyncio.sleep(wait)
+        self._again[entry.uid] = True
+
+    async def _tell(self, entry: Entry, state: State) -> None:
+        """Send what the stored flips ask for, then clear them by the next write."""
+        told: list[str] = []
+        for flip in state.pending_flips:
+            if not await self._post(entry, flip):
+                break
+            self._teller.flipped(entry, flip)
+            told.append(flip.id)
+        if told and self._ledger is not None:
+            self._ledger.told(entry.uid, told, now=self._clock.now())
+
+    async def _post(self, entry: Entry, flip: Flip) -> bool:
+        if not is_worth_telling(flip):
+            return True
+        try:
+            await self._events.post(entry.key, entry.uid, flip)
+        except (errors.Forbidden, errors.NotFound, errors.Invalid) as error:
+            # A terminating namespace takes no Events: the line still goes out.
+            logger.warning("An Event of %s is refused: %s", entry.key, error.message)
+        except errors.ApiError as error:
+            await self._later(entry, error)
+            return False
+        return True
+
+
+def _body(entry: Entry, status: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "apiVersion": MONITORS.api_version,
+        "kind": "HeartbeatMonitor",
+        "metadata": {
+            "name": entry.key.name,
+            "namespace": entry.key.namespace,
+            "uid": entry.uid,
+            "resourceVersion": entry.resource_version,
+        },
+        "status": status,
+    }

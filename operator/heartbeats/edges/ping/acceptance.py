@@ -1,0 +1,116 @@
+"""What every dialect does with a ping: find its monitor, record it, then answer.
+
+The order is the promise: nothing is answered with success before the recorder has
+returned, and 404 is said only when it is proven.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from heartbeats.clock import Clock
+from heartbeats.core.model import CheckIn, Kind
+from heartbeats.edges.ping import answers, texts
+from heartbeats.edges.ping.ports import Directory, MonitorView, NotSureError, Recorder
+from heartbeats.edges.ping.requests import Call
+from heartbeats.journal import JournalUnavailable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a dialect read from a request."""
+
+    kind: Kind
+    run_id: str | None = None
+    duration: timedelta | None = None
+    exit_code: int | None = None
+    message: str = ""
+    """Written by the caller for us; kept whatever `--capture-output` says."""
+    output: str = ""
+    """The job's own output; `--capture-output` decides about it."""
+    streams: Mapping[str, str] = field(default_factory=dict)
+    """Output with names (stdout, stderr), for the event log."""
+    detail: Mapping[str, object] = field(default_factory=dict)
+    """More for the event log."""
+
+
+class Acceptance:
+    """Finds monitors and records reports, for all dialects."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        recorder: Recorder,
+        clock: Clock,
+        *,
+        new_id: Callable[[], str],
+        capture_failures: bool = True,
+        patience: timedelta = timedelta(seconds=4),
+    ) -> None:
+        self._directory = directory
+        self._recorder = recorder
+        self._clock = clock
+        self._new_id = new_id
+        self._capture_failures = capture_failures
+        self._patience = patience.total_seconds()
+
+    async def find(self, call: Call) -> MonitorView:
+        """Return the ping monitor of the token; refuses with 404 or 503."""
+        view = self._directory.lookup(call.token)
+        if view is None:
+            view = await self._find_slowly(call)
+        if view is None or not view.is_ping:
+            raise answers.not_found()
+        return view
+
+    async def record(self, call: Call, view: MonitorView, report: Report) -> None:
+        """Return when the report is stored; refuses with 503 when it may not be."""
+        check_in = self._check_in(call, report)
+        try:
+            async with asyncio.timeout(self._patience - call.waited):
+                await self._recorder.record(view, check_in)
+        except (JournalUnavailable, TimeoutError) as error:
+            raise answers.not_ready() from error
+
+    async def _find_slowly(self, call: Call) -> MonitorView | None:
+        if not self._directory.synced:
+            # It may be imported, or made a moment ago: 404 would be final.
+            raise answers.not_ready()
+        if not self._directory.is_ours(call.token):
+            return None
+        began = self._clock.monotonic()
+        try:
+            async with asyncio.timeout(self._patience):
+                return await self._directory.settle(call.token)
+        except (NotSureError, TimeoutError) as error:
+            raise answers.not_ready() from error
+        finally:
+            call.waited = self._clock.monotonic() - began
+
+    def _check_in(self, call: Call, report: Report) -> CheckIn:
+        detail, output = dict(report.detail), report.output
+        if self._captures(report.kind):
+            detail |= report.streams
+        elif output:
+            # Its length in characters; with streams `output` is only a part of them.
+            whole = report.streams.values() or (output,)
+            detail["output_length"], output = sum(map(len, whole)), ""
+        if peer := call.peer():
+            detail["remote_addr"] = peer
+        message = "\n".join(filter(None, (report.message, output)))
+        return CheckIn(
+            id=self._new_id(),
+            kind=report.kind,
+            at=call.received_at,
+            run_id=report.run_id,
+            duration=report.duration,
+            exit_code=report.exit_code,
+            source=call.source(),
+            message=texts.cut(message, answers.BODY_LIMIT),
+            detail=tuple(detail.items()),
+        )
+
+    def _captures(self, kind: Kind) -> bool:
+        """Keep the output of failures; that of a success is nobody's to read."""
+        return self._capture_failures and kind is not Kind.SUCCESS

@@ -1,0 +1,127 @@
+"""One sleep for the earliest deadline of all.
+
+The watchdog wakes when something is due, makes sure that what was heard is
+complete up to now, and only then lets the ledger judge. Without that evidence
+nothing is judged: a deadline is looked at again soon, and silence of ours never
+becomes somebody's Down. It may not decide anything about a monitor itself.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from heartbeats.clock import Clock
+from heartbeats.core.model import Uid
+from heartbeats.ledger import Entry, Ledger
+
+logger = logging.getLogger(__name__)
+
+LONGEST_SLEEP = timedelta(seconds=5)
+"""The wall clock may be stepped and the machine may sleep: look again often."""
+
+RETRY_AFTER = timedelta(seconds=2)
+
+
+class EvidenceError(Exception):
+    """What is needed to judge is not known; the text says what is missing."""
+
+
+class Evidence(Protocol):
+    """Makes sure that what was heard is complete."""
+
+    async def complete(self, entries: Sequence[Entry]) -> None:
+        """Return when the ledger knows all that happened to them before this call.
+
+        Raises EvidenceError.
+        """
+
+
+class Observer(Protocol):
+    """Counts what the watchdog does."""
+
+    def evaluated(self, at: datetime) -> None:
+        """Note a finished round."""
+
+    def blind(self, seconds: float) -> None:
+        """Note time in which deadlines could not be judged."""
+
+
+class Watchdog:
+    """Judges monitors when their time has come."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        evidence: Evidence,
+        clock: Clock,
+        observer: Observer,
+    ) -> None:
+        self._ledger = ledger
+        self._evidence = evidence
+        self._clock = clock
+        self._observer = observer
+        self._changed = asyncio.Event()
+        self._blind_since: float | None = None
+        self.last_turn: float | None = None
+        """When the last round ended, in monotonic seconds."""
+
+    def wake(self) -> None:
+        """Look at the earliest deadline again: it may have moved."""
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Judge until cancelled."""
+        while True:
+            await self.turn()
+            await self._sleep()
+
+    async def turn(self) -> None:
+        """Judge what is due now."""
+        now = self._clock.now()
+        due = self._ledger.wakes.take(now=now)
+        if due:
+            await self._judge(due, now=now)
+        self.last_turn = self._clock.monotonic()
+        if self._blind_since is None:
+            self._observer.evaluated(self._clock.now())
+
+    async def _judge(self, due: list[Uid], *, now: datetime) -> None:
+        found = (self._ledger.get(uid) for uid in due)
+        try:
+            await self._evidence.complete([each for each in found if each])
+        except EvidenceError as error:
+            self._postpone(due, str(error), until=now + RETRY_AFTER)
+            return
+        self._see_again()
+        for uid in due:
+            self._ledger.judge(uid, now=now)
+
+    def _postpone(self, due: list[Uid], why: str, *, until: datetime) -> None:
+        monotonic = self._clock.monotonic()
+        if self._blind_since is None:
+            logger.warning("%d deadlines are not judged: %s", len(due), why)
+        else:
+            self._observer.blind(monotonic - self._blind_since)
+        self._blind_since = monotonic
+        for uid in due:
+            if self._ledger.get(uid) is not None:
+                self._ledger.wakes.set(uid, until)
+
+    def _see_again(self) -> None:
+        if self._blind_since is not None:
+            logger.info("Deadlines are judged again")
+            self._observer.blind(self._clock.monotonic() - self._blind_since)
+            self._blind_since = None
+
+    async def _sleep(self) -> None:
+        at = self._ledger.wakes.next_at()
+        span = LONGEST_SLEEP
+        if at is not None:
+            span = min(span, max(at - self._clock.now(), timedelta()))
+        self._changed.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(span.total_seconds()):
+                await self._changed.wait()
