@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from support.kube import APPLY, JSON, Kube, RefusedError
+from support.full_state import full_status
+from support.kube import APPLY, JSON, Kube, RefusedError, fresh_namespace
 from support.resources import MONITORS, Object
 from support.specs import CRON, PING, monitor
 from support.statuses import MAXIMAL, STATES, T, condition, flip, run
@@ -16,26 +17,21 @@ pytestmark = pytest.mark.integration
 @pytest.fixture(scope="module")
 def stored(kube: Kube) -> Iterator[Object]:
     """Store a monitor whose status tests apply without storing it."""
-    manifest = monitor(CRON, name="status-of-a-monitor")
-    yield kube.apply(manifest)
-    kube.delete(MONITORS, "default", manifest["metadata"]["name"])
+    with fresh_namespace(kube) as name:
+        yield kube.create(monitor(CRON, name))
 
 
 def apply_status(kube: Kube, stored: Object, status: Object) -> Object:
     """Apply a status without storing it; returns what would be stored."""
-    name = stored["metadata"]["name"]
-    manifest = monitor(CRON, name=name) | {"status": status}
-    del manifest["spec"]
-    path = MONITORS.path("default", name, "status")
+    metadata = stored["metadata"]
+    place = {"namespace": metadata["namespace"], "name": metadata["name"]}
+    identity = {key: stored[key] for key in ("apiVersion", "kind")}
+    manifest = {**identity, "metadata": place, "status": status}
     query = {"fieldManager": "heartbeats-status", "force": "true", "dryRun": "All"}
-    body: Object = kube.send(
-        "PATCH",
-        path,
-        manifest,
-        query=query,
-        content_type=APPLY,
-    ).body
-    found: Object = body["status"]
+    path = MONITORS.path(*place.values(), "status")
+    found: Object = kube.send(
+        "PATCH", path, manifest, query=query, content_type=APPLY
+    ).body["status"]
     return found
 
 
@@ -60,6 +56,10 @@ def missing(schema: Object, value: Any, path: str = "status") -> list[str]:
         here = f"{path}.{name}"
         found += missing(inner, value[name], here) if name in value else [here]
     return found
+
+
+def test_what_the_operator_writes_is_kept(kube: Kube, stored: Object) -> None:
+    assert apply_status(kube, stored, full_status()) == full_status()
 
 
 @pytest.mark.parametrize("state", STATES)

@@ -87,6 +87,9 @@ def line(kind: str, content: Object) -> bytes:
     return json.dumps({"type": kind, "object": content}).encode() + b"\n"
 
 
+GONE = status(410, "Expired", "too old resource version")
+
+
 class FakeApi:
     """Objects, their history, and the faults to come."""
 
@@ -305,12 +308,11 @@ class FakeApi:
         fault: Fault | None,
     ) -> web.StreamResponse:
         sent = int(request.query["resourceVersion"])
-        gone = status(410, "Expired", f"too old resource version: {sent}")
         if sent < self._compacted and self.gone_as_http:
-            return web.json_response(gone, status=410)
+            return web.json_response(GONE, status=410)
         async with self._stream(request) as stream:
             if sent < self._compacted:
-                await stream.send(line("ERROR", gone))
+                await stream.send(line("ERROR", GONE))
                 return stream.response
             events = self._events(request, namespace, plural, sent)
             count = 0
@@ -336,7 +338,10 @@ class FakeApi:
         end = loop.time() + int(request.query["timeoutSeconds"]) * self.second
         bookmark = min(loop.time() + 60 * self.second, end - 2 * self.second)
         while loop.time() < end:
-            changed = self._changed
+            changed, complete = self._changed, self.version
+            if sent < self._compacted:
+                yield line("ERROR", GONE)
+                return
             for version, kind, of, content in list(self._history):
                 if version > sent and of == plural:
                     sent = version
@@ -344,7 +349,7 @@ class FakeApi:
                         yield line(kind, content)
             if loop.time() >= bookmark:
                 bookmark = loop.time() + 60 * self.second
-                meta = {"resourceVersion": str(self.version)}
+                meta = {"resourceVersion": str(complete)}
                 yield line("BOOKMARK", {"metadata": meta})
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(min(bookmark, end)):

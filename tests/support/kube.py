@@ -242,7 +242,8 @@ def has_condition(condition: str, status: str) -> Callable[[Object | None], bool
     """Return a predicate for `wait_until`: the object has that condition."""
 
     def holds(found: Object | None) -> bool:
-        conditions = (found or {}).get("status", {}).get("conditions", [])
+        # A new definition says "conditions: null".
+        conditions = (found or {}).get("status", {}).get("conditions") or []
         return any(c["type"] == condition and c["status"] == status for c in conditions)
 
     return holds

@@ -71,6 +71,7 @@ MAXIMAL: Object = {
     "source": {
         "schedule": "s" * 1024,
         "timeZone": "z" * 64,
+        "interval": "i" * 32,
         "suspend": True,
         "uid": "u" * 64,
         "armedSince": T,
@@ -81,6 +82,7 @@ MAXIMAL: Object = {
         "kind": "vanished",
         "outcome": "failure",
         "slotTime": T,
+        "startTime": T,
         "durationMilliseconds": LONGEST,
         "exitCode": 255,
         "source": "s" * 256,
@@ -113,6 +115,8 @@ MAXIMAL: Object = {
     "history": [run(n) for n in range(20)],
     "applied": {
         "journalRevision": LONGEST,
+        "sinceTime": T,
+        "newestRunTime": T,
         "finishedTime": T,
         "jobUIDs": [f"{n:064}" for n in range(32)],
     },

@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
+from heartbeats.core.model import Health, Kind
+from support.full_state import full_status
+
 FILE = Path(__file__).parents[2] / "crds" / "heartbeatmonitors.yaml"
 
 DURATIONS = {
@@ -81,6 +84,23 @@ def nodes(value: Any) -> Iterator[Any]:
     if isinstance(value, dict | list):
         for item in inner:
             yield from nodes(item)
+
+
+def test_no_key_of_the_file_stands_there_twice() -> None:
+    """A YAML reader takes the last of two without a word."""
+    for node in tree(yaml.compose(FILE.read_text())):
+        if isinstance(node, yaml.MappingNode):
+            keys = [key.value for key, _ in node.value]
+            assert len(keys) == len(set(keys)), node.start_mark
+
+
+def tree(node: Any) -> Iterator[yaml.Node]:
+    """Yield every node of a YAML document, before it is made into values."""
+    yield node
+    if not isinstance(node, yaml.ScalarNode):
+        for item in node.value:
+            for inner in item if isinstance(item, tuple) else [item]:
+                yield from tree(inner)
 
 
 def test_no_list_in_the_file_is_empty() -> None:
@@ -266,3 +286,30 @@ def test_the_fields_of_time_are_named_time() -> None:
         if s.get("format") == "date-time" and not path.endswith("[]")
     }
     assert {p for p in times if not p.lower().endswith("time")} == odd
+
+
+def paths(value: Any, path: str = ".status") -> Iterator[str]:
+    """Yield the path of every field of a status, as `walk` names them."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from paths(inner, f"{path}.{name}")
+    elif isinstance(value, list):
+        for inner in value:
+            yield from paths(inner, f"{path}[]")
+    else:
+        yield path
+
+
+def test_everything_the_operator_writes_has_a_place() -> None:
+    """A field that the schema lacks would be forgotten by a restart."""
+    known = {path for path, _ in walk(STATUS, ".status")}
+    written = {p for p in paths(full_status()) if ".origins." not in p}
+    assert written - known == set()
+
+
+def test_the_schema_knows_the_words_of_the_model() -> None:
+    enums = {path: schema["enum"] for path, schema in OURS if "enum" in schema}
+    flip = ".status.pendingFlips[]"
+    for path in (".status.state", f"{flip}.before", f"{flip}.after"):
+        assert enums[path] == list(Health)
+    assert enums[".status.lastCheckIn.kind"] == list(Kind)

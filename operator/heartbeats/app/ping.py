@@ -24,8 +24,12 @@ from heartbeats.edges.kube.segments import ConfigMapStore
 from heartbeats.edges.metrics.operator import OperatorMetrics
 from heartbeats.edges.ping.ports import MonitorView, NotSureError
 from heartbeats.edges.ping.recorder import JournalRecorder
+from heartbeats.edges.ping.requests import Reading
 from heartbeats.edges.ping.service import Options, PingService
 from heartbeats.journal import Journal
+
+SETTLED_WITHIN = timedelta(seconds=4)
+"""The ping service gives up sooner than this by itself."""
 
 logger = logging.getLogger(__name__)
 
@@ -49,10 +53,10 @@ class Directory:
         """Tell by its code alone whether one of our keys made the token."""
         return self._tokens.is_ours(token)
 
-    async def settle(self, token: str, patience: timedelta) -> MonitorView | None:
+    async def settle(self, token: str) -> MonitorView | None:
         """Look up again in a list that began after this call."""
         try:
-            return _view(await self._tokens.find_newest(token, patience))
+            return _view(await self._tokens.find_newest(token, SETTLED_WITHIN))
         except NotCurrentError as error:
             raise NotSureError(str(error)) from error
 
@@ -96,7 +100,7 @@ class PingRole:
             Options(
                 host=address.host or "0.0.0.0",  # noqa: S104 - no host means all
                 port=address.port,
-                public_url=config.public_url,
+                reading=Reading(public_url=config.public_url),
             ),
             observe=metrics.ping_answered,
         )

@@ -26,7 +26,7 @@ from heartbeats.edges.listener import Listener
 from heartbeats.edges.metrics.monitors import Options
 from heartbeats.edges.metrics.operator import OperatorMetrics
 from heartbeats.edges.metrics.scrape import Scrape
-from heartbeats.edges.page import Page
+from heartbeats.edges.page.overview import Page
 from heartbeats.ledger import Entry
 
 if TYPE_CHECKING:

@@ -145,7 +145,7 @@ def _fraction(digits: str) -> tuple[int, float]:
     numerator, scale = 0, 1.0
     for digit in digits:
         longer = numerator * 10 + int(digit)
-        if numerator > _MAX_INT64 // 10 or longer > _LIMIT:
+        if longer > _LIMIT:
             break
         numerator, scale = longer, scale * 10
     return numerator, scale

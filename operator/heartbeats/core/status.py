@@ -159,6 +159,9 @@ def to_status(
 ) -> Json:
     """Write a state as the complete `.status` of its monitor."""
     word_now = verdict(state, policy, now=now)
+    written = write(state, _STATE)
+    if state.last_check_in is not None and state.last_check_in.kind.is_outcome:
+        written["lastCheckIn"]["outcome"] = state.last_check_in.kind.value
     deadline = next_deadline(state, policy, table)
     return {
         "conditions": _conditions(state, policy, generation=generation, now=now),
@@ -167,7 +170,7 @@ def to_status(
         "state": word_now.health.value,
         "effective": _effective(policy),
         "source": _source(state),
-        **write(state, _STATE),
+        **written,
         **({"deadline": write_instant(deadline.at)} if deadline else {}),
         **({"ping": {"keyID": state.key_id}} if state.key_id else {}),
     }
@@ -266,7 +269,7 @@ def from_status(raw: Any) -> State:
 
 def _with_word(state: State, raw: Json) -> State:
     health = raw.get("state")
-    if health not in set(Health):
+    if not isinstance(health, str) or health not in set(Health):
         return state
     known = Health.UP if health == Health.LATE else Health(health)
     healthy = _condition_named(raw, "Healthy")
@@ -281,9 +284,12 @@ def _with_word(state: State, raw: Json) -> State:
 
 
 def _trouble(ready: Json) -> Trouble | None:
-    if ready.get("status") != "False" or ready.get("reason") not in set(Reason):
+    reason = ready.get("reason")
+    if ready.get("status") != "False" or not isinstance(reason, str):
         return None
-    return Trouble(Reason(ready["reason"]), str(ready.get("message", "")))
+    if reason not in set(Reason):
+        return None
+    return Trouble(Reason(reason), str(ready.get("message", "")))
 
 
 def _condition_named(raw: Json, kind: str) -> Json:

@@ -5,11 +5,12 @@ audience. It knows nothing of what is served; it is the one module that other ed
 may share.
 """
 
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
 from aiohttp import web
+
+from heartbeats.config import Address
 
 KEEP_ALIVE_SECONDS: Final = 75
 """Longer than scrapers and proxies keep an idle connection (60 s)."""
@@ -17,51 +18,9 @@ KEEP_ALIVE_SECONDS: Final = 75
 DRAIN_SECONDS: Final = 2.0
 """How long answers under way may take after `stop`; scrapes are repeated anyway."""
 
-MAX_PORT: Final = 65_535
-
-
-class AddressError(ValueError):
-    """A text is no HOST:PORT; the message says what to write instead."""
-
 
 class ListenError(OSError):
     """An address can't be listened on; the message says what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where to listen. No host means all addresses; port 0 any free port."""
-
-    host: str | None
-    port: int
-
-    def __str__(self) -> str:
-        """Write it as HOST:PORT, with brackets around an IPv6 address."""
-        host = self.host or ""
-        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
-
-
-def parse_address(text: str) -> Address:
-    """Read HOST:PORT, [IPv6]:PORT or :PORT (all addresses); AddressError if wrong."""
-    host, colon, port = text.strip().rpartition(":")
-    if not colon:
-        raise AddressError(_instead(text, "lacks a port"))
-    if host.startswith("[") and host.endswith("]"):
-        host = host[1:-1]
-    elif ":" in host:
-        raise AddressError(_instead(text, "has an IPv6 address without brackets"))
-    if not (port.isascii() and port.isdigit() and int(port[:6]) <= MAX_PORT):
-        raise AddressError(_instead(text, "has no port from 0 to 65535"))
-    if any(not letter.isprintable() or letter in " /[]@" for letter in host):
-        raise AddressError(_instead(text, "has no valid host"))
-    return Address(host or None, int(port))
-
-
-def _instead(text: str, problem: str) -> str:
-    return (
-        f"{text!r} {problem}: write HOST:PORT like 127.0.0.1:8080 or [::1]:8080, "
-        "or :8080 for all addresses"
-    )
 
 
 class Listener:

@@ -45,6 +45,8 @@ def firings(expression: str, zone: str, after: str, count: int) -> list[str]:
         ("*/60 * * * *", ["2026-11-21T13:00", "2026-11-21T14:00"]),
         ("*/120 * * * *", ["2026-11-21T13:00", "2026-11-21T14:00"]),
         (",,30,45 12 * * *", ["2026-11-21T12:30", "2026-11-21T12:45"]),
+        ("1-5/2 13 * * *", ["2026-11-21T13:01", "2026-11-21T13:03"]),
+        ("5-7/9 * * * *", ["2026-11-21T12:05", "2026-11-21T13:05"]),
         ("+5 12 * * *", ["2026-11-21T12:05", "2026-11-22T12:05"]),
         ("0 0 1 JAN,Feb ?", ["2027-01-01T00:00", "2027-02-01T00:00"]),
         ("0 0 * * Mon-wed", ["2026-11-23T00:00", "2026-11-24T00:00"]),
@@ -139,6 +141,29 @@ def test_a_time_that_the_clocks_repeat_fires_twice(
     expression: str, zone: str, after: str, expected: list[str]
 ) -> None:
     assert firings(expression, zone, after, 3) == expected
+
+
+@pytest.mark.parametrize(
+    ("expression", "zone", "after", "expected"),
+    [
+        ("15 3 * * *", "Europe/Berlin", "2026-03-28T23:30", "2026-03-29T01:15"),
+        ("30 2 * * sun", "America/Havana", "2024-03-10T04:00", "2024-03-10T06:30"),
+        ("* 1 * * sun", "America/Havana", "2024-03-10T00:00", "2024-03-10T05:00"),
+        ("0 0 28 * *", "America/Havana", "2024-03-09T00:00", "2024-03-28T04:00"),
+        ("0 0 31 3 *", "America/Havana", "2023-11-04T00:00", "2024-03-31T04:00"),
+        ("0 12 * * *", "Pacific/Chatham", "2006-09-30T14:00", "2006-09-30T22:15"),
+        ("0 0 * * sun", "America/Sao_Paulo", "2018-11-01T12:00", "2018-11-11T02:00"),
+        ("0 0 1 * *", "Asia/Amman", "2014-03-25T12:00", "2014-03-31T21:00"),
+        ("0 1 * * sun", "Asia/Beirut", "2024-10-26T21:30", "2024-10-26T23:00"),
+        ("45 1 * * *", "Africa/Cairo", "2024-10-31T21:00", "2024-10-31T23:45"),
+        # October began with a gap: its zeroed start is in September, a year is lost.
+        ("0 0 1 11 *", "America/Asuncion", "2000-10-01T05:00", "2001-11-01T03:00"),
+    ],
+)
+def test_a_search_across_a_clock_change_ends_where_the_controllers_does(
+    expression: str, zone: str, after: str, expected: str
+) -> None:
+    assert firings(expression, zone, after, 1) == [expected]
 
 
 def test_where_midnight_is_missing_saturdays_schedule_runs_into_sunday() -> None:
@@ -260,6 +285,7 @@ def test_an_instant_of_another_offset_is_the_same_instant() -> None:
         ("TZ=Asia/Tokyo 0 0 * * *", "2026-11-21T15:00", "Asia/Tokyo"),
         ("CRON_TZ=Asia/Tokyo\x20\t0 0 * * *", "2026-11-21T15:00", "Asia/Tokyo"),
         ("TZ=Asia/Tokyo  @daily ", "2026-11-21T15:00", "Asia/Tokyo"),
+        ("TZ=Asia/Tokyo \u2003@daily\u00a0", "2026-11-21T15:00", "Asia/Tokyo"),
         ("TZ= 0 0 * * *", "2026-11-22T00:00", "UTC"),
         ("TZ=Local 0 0 * * *", "2026-11-21T23:00", "Europe/Berlin"),
         ("TZ=./Asia//Tokyo 0 0 * * *", "2026-11-21T15:00", "Asia/Tokyo"),

@@ -452,9 +452,7 @@ async def test_confirm_before_the_first_list_waits_for_it(
     assert running.reflector.synced.is_set()
 
 
-async def test_no_confirmation_without_the_server(
-    api: FakeApi, start: Start
-) -> None:
+async def test_no_confirmation_without_the_server(api: FakeApi, start: Start) -> None:
     running = await start()
     await api.stop()
     with pytest.raises(KubeError):

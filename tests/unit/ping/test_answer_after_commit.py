@@ -80,6 +80,17 @@ async def test_an_error_of_ours_is_a_500_that_tells_no_token(
     assert TOKEN not in caplog.text
 
 
+async def test_a_broken_connection_to_the_journal_still_gets_an_answer(
+    bench: PingBench, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def stumble() -> None:
+        raise ConnectionResetError
+
+    bench.recorder.before = stumble
+    assert (await bench.post(f"/ping/{TOKEN}")).status == 500
+    assert "ConnectionResetError" in caplog.text
+
+
 async def test_stopping_answers_what_is_under_way_and_takes_nothing_new(
     bench: PingBench,
 ) -> None:

@@ -231,6 +231,8 @@ class MonitorSpec(Record, frozen=True, kw_only=True):
 
     cron_job: CronJobSource | None = None
     ping: PingSource | None = None
+    interval: str | None = None
+    recovery_threshold: int = 1
     suspend: bool = False
 
 

@@ -30,11 +30,12 @@ from heartbeats.ledger import Entry
 logger = logging.getLogger(__name__)
 
 POLICY: Final = "heartbeats-ping-secrets"
-POLICY_DIGEST: Final = "unset"
+POLICY_DIGEST: Final = (
+    "2c57ad4dc9b6f9efc1d9988d722ba4a227e36ce6d0852a6dedacaa1acb460654"
+)
 """Of the shipped policy and binding; a test keeps it equal to manifests/base."""
 
 SHIPPED_NAMESPACE: Final = "heartbeats-system"
-FIELD_MANAGER: Final = "heartbeats-ping-url"
 LABELS: Final = {
     "app.kubernetes.io/managed-by": "heartbeats",
     "heartbeats.dev/secret": "ping-url",
@@ -135,17 +136,22 @@ class PingUrls:
             self._refused = problem
             await asyncio.sleep(RECHECK_SECONDS)
         try:
-            await self._client.apply(
-                SECRETS,
-                f"{entry.key.name}-ping",
-                _secret(entry, url),
-                manager=FIELD_MANAGER,
-                force=True,
-                namespace=entry.key.namespace,
-            )
+            await self._put(_secret(entry, url), entry.key.namespace)
         except (errors.Forbidden, errors.Invalid, errors.NotFound) as error:
             logger.warning("The ping Secret of %s is refused: %s", entry.key, error)
         self._written[entry.uid] = url
+
+    async def _put(self, secret: dict[str, Any], namespace: str) -> None:
+        """Create or overwrite a Secret, never patch it.
+
+        The error of a patch that is refused may print the whole Secret, so the right
+        to patch is not granted.
+        """
+        try:
+            await self._client.create(SECRETS, secret, namespace=namespace)
+        except errors.AlreadyExists:
+            path = SECRETS.path(namespace, secret["metadata"]["name"])
+            await self._client.request("PUT", path, body=secret)
 
     def _url(self, entry: Entry) -> str:
         return url_of(self._public_url, self._keys[0], entry)

@@ -63,11 +63,11 @@ class Store(Generic[ObjectT]):
     def remove(
         self, uid: str, last: ObjectT | None = None, *, initial: bool = False
     ) -> None:
-        """Forget an object; `last` is its last form, else the one known is told."""
+        """Forget an object, if it is known; `last` is its last form."""
         known = self.objects.pop(uid, None)
-        last = last or known
-        if last is not None:
-            self._tell(Change.DELETED, last, initial)
+        if known is not None:
+            self._tell(Change.DELETED, last or known, initial)
+            # There is nothing left to tell again.
             self._failed.discard(uid)
 
     def absent_from(self, uids: Collection[str]) -> list[str]:

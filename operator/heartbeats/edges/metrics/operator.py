@@ -224,7 +224,7 @@ class _Spans:
         )
         self.commit = histogram(
             "journal_commit_seconds",
-            "From a check-in's arrival in the journal to its commit.",
+            "How long a commit of the journal took.",
             LATENCY_BUCKETS,
         )
         self.lag = histogram(

@@ -72,9 +72,8 @@ class Page:
                 await asyncio.sleep(0)
         unread = sum(entry.subject is None for entry in self._monitors)
         notes = f"<p>{unread} monitor(s) {_UNREAD}</p>" if unread else ""
-        if not judged and not unread:
-            notes = "<p>No monitors yet: create a HeartbeatMonitor or a CronJob.</p>"
-        return markup.page("Heartbeats", notes + _overview(judged, now))
+        table = "" if unread and not judged else _overview(judged, now)
+        return markup.page("Heartbeats", notes + table)
 
     async def _monitor(self, request: web.Request) -> web.Response:
         info = request.match_info
@@ -94,6 +93,8 @@ async def _nothing(_request: web.Request) -> web.Response:
 
 
 def _overview(judged: list[tuple[Verdict, Entry]], now: datetime) -> str:
+    if not judged:
+        return "<p>No monitors yet: create a HeartbeatMonitor or a CronJob.</p>"
     judged.sort(key=_urgency)
     counts = Counter(word.health for word, _ in judged)
     summary = " ".join(f"{markup.badge(each)} {counts[each]}" for each in URGENCY)

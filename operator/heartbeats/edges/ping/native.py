@@ -4,8 +4,6 @@
 happened. `rid` pairs a start with its end. Answers are text.
 """
 
-from dataclasses import replace
-
 from aiohttp import web
 
 from heartbeats.core.model import Kind
@@ -44,33 +42,32 @@ async def log(call: Call, acceptance: Acceptance) -> web.Response:
     return await _record(call, acceptance, Kind.LOG)
 
 
-async def exit_code(call: Call, acceptance: Acceptance) -> web.Response:
+async def ended(call: Call, acceptance: Acceptance) -> web.Response:
     """Record the exit code in the path: 0 is a success."""
     return await _record(call, acceptance, Kind.SUCCESS)
 
 
 async def _record(call: Call, acceptance: Acceptance, kind: Kind) -> web.Response:
-    # Read before the token is looked up, so that a malformed request is always 400.
-    report = _with_exit_code(
-        Report(
-            kind=kind,
-            run_id=call.run_id(),
-            duration=call.duration(),
-            message=call.message(),
-        ),
-        call.code or call.param("exit_code"),
-    )
+    # Read before the token is looked up: a malformed request is 400 whatever it names.
+    run_id, exit_code = call.run_id(), _exit_code(call)
     view = await acceptance.find(call)
-    report = replace(report, output=await call.text())
+    report = Report(
+        kind=_judge(kind, exit_code),
+        run_id=run_id,
+        duration=call.duration(),
+        exit_code=exit_code,
+        message=call.message(),
+        output=await call.text(),
+    )
     await acceptance.record(call, view, report)
     return answers.ok()
 
 
-def _with_exit_code(report: Report, text: str | None) -> Report:
-    """Add an exit code; one that is not 0 makes a success a failure."""
-    if text is None:
-        return report
-    code = requests.exit_code(text)
-    failed = code != 0 and report.kind is Kind.SUCCESS
-    kind = Kind.FAILURE if failed else report.kind
-    return replace(report, exit_code=code, kind=kind)
+def _exit_code(call: Call) -> int | None:
+    text = call.code or call.param("exit_code")
+    return None if text is None else requests.exit_code(text)
+
+
+def _judge(kind: Kind, exit_code: int | None) -> Kind:
+    """Take an exit code that is not 0 at its word: that was no success."""
+    return Kind.FAILURE if kind is Kind.SUCCESS and exit_code else kind

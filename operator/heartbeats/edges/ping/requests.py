@@ -115,19 +115,20 @@ class Call:
 
     async def text(self, limit: int = answers.BODY_LIMIT) -> str:
         """Return the body, cut at `limit` bytes; the rest is never waited for."""
-        return texts.decode(await self.body(limit), limit)
-
-    async def body(self, limit: int) -> bytes:
-        """Return the body, up to one byte more than `limit`: so a cut shows."""
         if not self.http.body_exists:
-            return b""
+            return ""
+        return texts.decode(await self._body(limit), limit)
+
+    async def _body(self, limit: int) -> bytes:
+        """Return the body, up to one byte more than `limit`: so a cut shows."""
         try:
             async with asyncio.timeout(self.reading.body_patience.total_seconds()):
                 await _welcome(self.http)
                 return await _read(self.http.content, limit + 1)
         except TimeoutError as error:
             raise answers.too_slow() from error
-        except web.RequestPayloadError as error:
+        except (web.RequestPayloadError, ConnectionError) as error:
+            # Malformed, or the client hung up and nobody will read the answer.
             raise answers.bad_request("the request body can't be read") from error
 
 

@@ -1,0 +1,452 @@
+"""The state machine, fact by fact."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from heartbeats.core.model import (
+    CheckIn,
+    CronJobFacts,
+    Health,
+    Kind,
+    Policy,
+    Reason,
+    Source,
+    State,
+    Trouble,
+    Uid,
+)
+from heartbeats.core.schedule import next_deadline
+from heartbeats.core.transitions import Subject, apply, arm, expire
+from heartbeats.core.verdict import verdict
+
+NINE = datetime(2026, 11, 20, 9, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+UID = Uid("monitor-uid")
+
+HOURLY = Policy(source=Source.CRON_JOB, schedule="0 * * * *", time_zone="UTC")
+PINGED = Policy(source=Source.PING, interval=HOUR, skips_while_running=True)
+NIGHTLY_PING = Policy(
+    source=Source.PING, schedule="0 2 * * *", time_zone="UTC", skips_while_running=True
+)
+
+
+class Story:
+    """A monitor told fact by fact; every expectation is read off its state."""
+
+    def __init__(self, policy: Policy, *, at: datetime = NINE - 30 * MINUTE) -> None:
+        self.subject = Subject.of(UID, policy, None)
+        self.now = at
+        self.revision = 0
+        self.state = arm(State(), self.subject, None, now=at)
+
+    def at(self, at: datetime) -> "Story":
+        self.now = at
+        return self
+
+    def rules(self, policy: Policy, trouble: Trouble | None = None) -> "Story":
+        self.subject = Subject.of(UID, policy, trouble)
+        self.state = arm(self.state, self.subject, trouble, now=self.now)
+        return self
+
+    def job(self, kind: Kind, slot: datetime | None, **more: object) -> "Story":
+        run_id = str(more.pop("run", f"job-{slot}"))
+        fields: dict[str, object] = {
+            "id": f"{run_id}-{kind}",
+            "kind": kind,
+            "at": self.now,
+            "run_id": run_id,
+            "slot_at": slot,
+            "started_at": slot or self.now,
+            "scheduled": slot is not None,
+        }
+        check_in = CheckIn(**{**fields, **more})  # type: ignore[arg-type]
+        self.state = apply(self.state, self.subject, check_in)
+        return self
+
+    def ping(self, kind: Kind = Kind.SUCCESS, **more: object) -> "Story":
+        self.revision += 1
+        fields: dict[str, object] = {
+            "id": f"ping-{self.revision}",
+            "kind": kind,
+            "at": self.now,
+            "revision": self.revision,
+            "source": "curl",
+        }
+        check_in = CheckIn(**{**fields, **more})  # type: ignore[arg-type]
+        self.state = apply(self.state, self.subject, check_in)
+        return self
+
+    def silence(self, until: datetime, **stuck: str) -> "Story":
+        self.now = until
+        whys = {NINE: stuck["stuck"]} if stuck else {}
+        self.state = expire(self.state, self.subject, whys, now=until).state
+        return self
+
+    @property
+    def word(self) -> Health:
+        return verdict(self.state, self.subject.policy, now=self.now).health
+
+    @property
+    def reason(self) -> Reason:
+        return verdict(self.state, self.subject.policy, now=self.now).reason
+
+    @property
+    def deadline(self) -> datetime | None:
+        found = next_deadline(self.state, self.subject.policy, self.subject.table)
+        return found.at if found else None
+
+    @property
+    def flips(self) -> list[tuple[Health, Health]]:
+        return [(flip.before, flip.after) for flip in self.state.pending_flips]
+
+
+def test_a_new_monitor_is_new_and_waits_for_its_next_slot() -> None:
+    story = Story(HOURLY)
+    assert story.word is Health.NEW
+    assert story.state.next_expected_at == NINE
+    assert story.deadline == NINE + 5 * MINUTE
+    assert story.flips == []
+
+
+def test_a_run_in_time_makes_it_up() -> None:
+    story = Story(HOURLY).at(NINE + MINUTE).job(Kind.START, NINE)
+    assert story.state.next_expected_at == NINE + HOUR
+    story.at(NINE + 2 * MINUTE).job(Kind.SUCCESS, NINE)
+    assert story.word is Health.UP
+    assert story.flips == [(Health.NEW, Health.UP)]
+    assert story.state.active_runs == ()
+
+
+def test_it_is_late_from_a_quarter_of_a_minute_after_the_slot_on() -> None:
+    story = Story(HOURLY).at(NINE).job(Kind.SUCCESS, NINE)
+    due_at = NINE + HOUR
+    assert story.at(due_at + timedelta(seconds=14)).word is Health.UP
+    assert story.at(due_at + timedelta(seconds=15)).word is Health.LATE
+    assert story.flips == [(Health.NEW, Health.UP)]
+
+
+def test_silence_is_down_from_the_deadline_on_not_from_its_discovery() -> None:
+    story = Story(HOURLY).silence(NINE + 20 * MINUTE)
+    assert (story.word, story.reason) == (Health.DOWN, Reason.RUN_MISSED)
+    assert story.state.changed_at == NINE + 5 * MINUTE
+    assert story.state.incident is not None
+    assert story.state.incident.slot_at == NINE
+
+
+def test_further_silence_while_down_changes_nothing() -> None:
+    story = Story(HOURLY).silence(NINE + 20 * MINUTE)
+    before = story.state
+    assert story.silence(NINE + 9 * HOUR).state == before
+    assert story.deadline is None
+
+
+def test_a_good_run_ends_an_incident_and_excuses_what_expired_meanwhile() -> None:
+    story = Story(HOURLY).silence(NINE + 20 * MINUTE)
+    story.at(NINE + 5 * HOUR + MINUTE).job(Kind.SUCCESS, None, run="by-hand")
+    assert story.state.incident is None
+    assert story.flips[-1] == (Health.DOWN, Health.UP)
+    assert story.state.pending_flips[-1].reason is Reason.RECOVERED
+    assert story.deadline == NINE + 5 * HOUR + 5 * MINUTE
+
+
+def test_a_failed_run_is_down_at_once() -> None:
+    story = Story(HOURLY).at(NINE + MINUTE).job(Kind.START, NINE)
+    story.job(Kind.FAILURE, NINE, exit_code=3, message="BackoffLimitExceeded")
+    assert (story.word, story.reason) == (Health.DOWN, Reason.RUN_FAILED)
+    assert "exit code 3" in story.state.message
+    assert story.state.consecutive_failures == 1
+
+
+def test_a_failure_below_the_threshold_is_not_down_but_silence_counts_too() -> None:
+    policy = Policy(
+        source=Source.CRON_JOB,
+        schedule="0 * * * *",
+        time_zone="UTC",
+        failure_threshold=2,
+    )
+    story = Story(policy).at(NINE).job(Kind.FAILURE, NINE)
+    assert story.word is Health.UP
+    story.silence(NINE + HOUR + 6 * MINUTE)
+    assert (story.word, story.reason) == (Health.DOWN, Reason.RUN_MISSED)
+
+
+def test_a_manual_failure_opens_no_incident() -> None:
+    story = Story(HOURLY).at(NINE).job(Kind.SUCCESS, NINE)
+    story.at(NINE + MINUTE).job(Kind.FAILURE, None, run="by-hand")
+    assert story.word is Health.UP
+    assert story.state.history[0].scheduled is False
+
+
+def test_a_manual_success_stands_for_no_slot() -> None:
+    story = Story(HOURLY).at(NINE + MINUTE).job(Kind.SUCCESS, None, run="by-hand")
+    assert story.silence(NINE + 6 * MINUTE).reason is Reason.RUN_MISSED
+
+
+def test_the_same_end_reported_twice_is_counted_once() -> None:
+    story = Story(HOURLY).at(NINE).job(Kind.FAILURE, NINE)
+    before = story.state
+    assert story.job(Kind.FAILURE, NINE).state == before
+
+
+def test_what_ended_before_the_monitor_came_is_not_counted() -> None:
+    story = Story(HOURLY, at=NINE + 30 * MINUTE)
+    before = story.state
+    story.job(Kind.FAILURE, NINE, at=NINE + 10 * MINUTE)
+    assert story.state == before
+
+
+def test_a_hung_run_is_overdue_at_the_end_of_its_max_runtime() -> None:
+    policy = Policy(
+        source=Source.CRON_JOB,
+        schedule="0 * * * *",
+        time_zone="UTC",
+        max_runtime=10 * MINUTE,
+        skips_while_running=True,
+    )
+    story = Story(policy).at(NINE).job(Kind.START, NINE)
+    story.silence(NINE + 11 * MINUTE)
+    assert (story.word, story.reason) == (Health.DOWN, Reason.RUN_OVERDUE)
+    assert story.state.changed_at == NINE + 10 * MINUTE
+
+
+def test_a_hung_run_without_limits_is_overdue_after_six_hours() -> None:
+    policy = Policy(
+        source=Source.CRON_JOB,
+        schedule="0 * * * *",
+        time_zone="UTC",
+        skips_while_running=True,
+    )
+    story = Story(policy).at(NINE).job(Kind.START, NINE)
+    assert story.silence(NINE + 6 * HOUR - MINUTE).word is not Health.DOWN
+    assert story.silence(NINE + 6 * HOUR).reason is Reason.RUN_OVERDUE
+
+
+def test_slots_skipped_under_forbid_while_a_run_is_open_are_not_missed() -> None:
+    policy = Policy(
+        source=Source.CRON_JOB,
+        schedule="*/10 * * * *",
+        time_zone="UTC",
+        skips_while_running=True,
+    )
+    story = Story(policy, at=NINE - MINUTE).at(NINE).job(Kind.START, NINE)
+    assert story.silence(NINE + 35 * MINUTE).word is not Health.DOWN
+    story.job(Kind.SUCCESS, NINE)
+    assert story.word is Health.UP
+    assert story.deadline == NINE + 45 * MINUTE
+
+
+def test_an_overdue_run_under_forbid_explains_no_further_silence() -> None:
+    policy = Policy(
+        source=Source.CRON_JOB,
+        schedule="*/10 * * * *",
+        time_zone="UTC",
+        skips_while_running=True,
+        max_runtime=5 * MINUTE,
+        failure_threshold=2,
+    )
+    story = Story(policy, at=NINE - MINUTE).at(NINE).job(Kind.START, NINE)
+    story.silence(NINE + 14 * MINUTE)
+    assert story.word is not Health.DOWN
+    story.silence(NINE + 15 * MINUTE)
+    assert story.reason is Reason.RUN_MISSED
+
+
+def test_a_pod_that_never_gets_ready_is_down_with_its_reason() -> None:
+    story = Story(HOURLY).silence(NINE + 5 * MINUTE, stuck="ImagePullBackOff: no such")
+    assert story.reason is Reason.POD_NOT_READY
+    assert "ImagePullBackOff" in story.state.message
+
+
+def test_a_later_slot_that_ran_does_not_hide_an_earlier_one_that_is_stuck() -> None:
+    policy = Policy(source=Source.CRON_JOB, schedule="* * * * *", time_zone="UTC")
+    story = Story(policy, at=NINE - timedelta(seconds=30))
+    story.at(NINE + MINUTE).job(Kind.SUCCESS, NINE + MINUTE)
+    assert story.state.next_expected_at == NINE
+    assert story.silence(NINE + 5 * MINUTE).reason is Reason.RUN_MISSED
+
+
+def test_an_older_run_that_ends_later_does_not_change_the_word() -> None:
+    policy = Policy(source=Source.CRON_JOB, schedule="* * * * *", time_zone="UTC")
+    story = Story(policy, at=NINE - timedelta(seconds=30))
+    story.at(NINE).job(Kind.START, NINE)
+    story.at(NINE + MINUTE).job(Kind.SUCCESS, NINE + MINUTE)
+    story.at(NINE + 2 * MINUTE).job(Kind.FAILURE, NINE)
+    assert story.word is Health.UP
+
+
+def test_a_run_of_a_time_that_the_schedule_lacks_makes_it_unknown() -> None:
+    story = Story(HOURLY).at(NINE + 20 * MINUTE)
+    story.job(Kind.SUCCESS, NINE + 20 * MINUTE)
+    assert (story.word, story.reason) == (Health.UNKNOWN, Reason.SCHEDULE_MISMATCH)
+    assert story.deadline is None
+    story.at(NINE + HOUR).job(Kind.SUCCESS, NINE + HOUR)
+    assert story.word is Health.UP
+    assert story.deadline == NINE + 2 * HOUR + 5 * MINUTE
+
+
+def test_a_pause_stops_the_clock_and_resuming_misses_no_earlier_slot() -> None:
+    paused = Policy(
+        source=Source.CRON_JOB, schedule="0 * * * *", time_zone="UTC", suspended=True
+    )
+    story = Story(HOURLY).at(NINE).job(Kind.SUCCESS, NINE)
+    story.at(NINE + MINUTE).rules(paused)
+    assert story.word is Health.PAUSED
+    assert story.silence(NINE + 5 * HOUR).word is Health.PAUSED
+    story.at(NINE + 5 * HOUR + MINUTE).rules(HOURLY)
+    assert story.word is Health.UP
+    assert story.deadline == NINE + 6 * HOUR + 5 * MINUTE
+
+
+def test_resuming_from_down_stays_down_until_a_good_run() -> None:
+    paused = Policy(
+        source=Source.CRON_JOB, schedule="0 * * * *", time_zone="UTC", suspended=True
+    )
+    story = Story(HOURLY).silence(NINE + 6 * MINUTE).rules(paused)
+    assert story.word is Health.PAUSED
+    story.at(NINE + 2 * HOUR).rules(HOURLY)
+    assert story.word is Health.DOWN
+    story.at(NINE + 3 * HOUR).job(Kind.SUCCESS, NINE + 3 * HOUR)
+    assert story.word is Health.UP
+
+
+def test_an_edited_schedule_is_judged_from_the_edit_on() -> None:
+    half_past = Policy(source=Source.CRON_JOB, schedule="30 * * * *", time_zone="UTC")
+    story = Story(HOURLY).at(NINE + 4 * MINUTE).rules(half_past)
+    assert story.silence(NINE + 20 * MINUTE).word is Health.NEW
+    assert story.deadline == NINE + 35 * MINUTE
+
+
+def test_a_broken_schedule_is_unknown_and_a_mended_one_is_armed_anew() -> None:
+    trouble = Trouble(Reason.INVALID_SCHEDULE, "no such field")
+    story = Story(HOURLY).at(NINE).job(Kind.SUCCESS, NINE)
+    story.at(NINE + MINUTE).rules(HOURLY, trouble)
+    assert (story.word, story.reason) == (Health.UNKNOWN, Reason.INVALID_SCHEDULE)
+    assert story.deadline is None
+
+
+def test_a_ping_moves_the_interval_and_a_log_line_does_not() -> None:
+    story = Story(PINGED).at(NINE).ping()
+    assert story.word is Health.UP
+    assert story.deadline == NINE + HOUR + 5 * MINUTE
+    story.at(NINE + 30 * MINUTE).ping(Kind.LOG)
+    assert story.deadline == NINE + HOUR + 5 * MINUTE
+
+
+def test_a_ping_monitor_that_never_heard_anything_is_new_for_ever() -> None:
+    story = Story(NIGHTLY_PING).silence(NINE + 90 * 24 * HOUR)
+    assert story.word is Health.NEW
+
+
+def test_a_first_check_in_can_be_demanded() -> None:
+    policy = Policy(
+        source=Source.PING,
+        interval=HOUR,
+        first_check_in_within=24 * HOUR,
+        skips_while_running=True,
+    )
+    story = Story(policy, at=NINE).ping(Kind.LOG).silence(NINE + 24 * HOUR)
+    assert (story.word, story.reason) == (Health.DOWN, Reason.RUN_MISSED)
+
+
+def test_a_ping_two_seconds_early_satisfies_its_slot() -> None:
+    two = datetime(2026, 11, 21, 2, tzinfo=UTC)
+    story = Story(NIGHTLY_PING).at(two - timedelta(seconds=2)).ping()
+    assert story.state.next_expected_at == two + 24 * HOUR
+
+
+def test_repeated_starts_do_not_extend_the_oldest_open_run() -> None:
+    policy = Policy(
+        source=Source.PING,
+        interval=HOUR,
+        max_runtime=10 * MINUTE,
+        skips_while_running=True,
+    )
+    story = Story(policy, at=NINE).ping(Kind.START)
+    for minute in range(1, 10):
+        story.at(NINE + minute * MINUTE).ping(Kind.START)
+    assert story.silence(NINE + 10 * MINUTE).reason is Reason.RUN_OVERDUE
+
+
+def test_overlapping_runs_are_told_apart_by_their_run_ids() -> None:
+    story = Story(PINGED, at=NINE).ping(Kind.START, run_id="a")
+    story.at(NINE + MINUTE).ping(Kind.START, run_id="b")
+    story.at(NINE + 3 * MINUTE).ping(run_id="b")
+    assert story.state.last_duration == 2 * MINUTE
+    assert [run.id for run in story.state.active_runs] == ["a"]
+
+
+def test_a_ping_repeated_within_a_minute_is_one_run() -> None:
+    policy = Policy(
+        source=Source.PING, interval=HOUR, failure_threshold=2, skips_while_running=True
+    )
+    story = Story(policy, at=NINE).ping(Kind.FAILURE)
+    story.at(NINE + timedelta(seconds=20)).ping(Kind.FAILURE)
+    assert story.state.consecutive_failures == 1
+
+
+def test_a_replayed_segment_changes_nothing() -> None:
+    story = Story(PINGED, at=NINE).ping()
+    before = story.state
+    story.revision = 0
+    assert story.at(NINE + MINUTE).ping().state == before
+
+
+def test_an_overdue_run_that_fails_is_counted_once_and_explains_itself() -> None:
+    policy = Policy(
+        source=Source.CRON_JOB,
+        schedule="0 * * * *",
+        time_zone="UTC",
+        active_deadline=10 * MINUTE,
+    )
+    story = Story(policy).at(NINE).job(Kind.START, NINE).silence(NINE + 11 * MINUTE)
+    story.job(Kind.FAILURE, NINE, message="DeadlineExceeded")
+    assert story.state.consecutive_failures == 1
+    assert story.reason is Reason.RUN_FAILED
+    assert len(story.flips) == 1
+
+
+def test_a_run_that_is_older_than_the_monitor_is_not_judged_before_its_next_slot() -> (
+    None
+):
+    daily = Policy(
+        source=Source.CRON_JOB,
+        schedule="0 2 * * *",
+        time_zone="UTC",
+        max_runtime=HOUR,
+        skips_while_running=True,
+    )
+    story = Story(daily, at=NINE)
+    story.job(Kind.START, NINE - 40 * HOUR, started_at=NINE - 40 * HOUR)
+    two = datetime(2026, 11, 21, 2, tzinfo=UTC)
+    assert story.silence(two).word is Health.NEW
+    assert story.silence(two + 5 * MINUTE).reason is Reason.RUN_OVERDUE
+
+
+def test_a_vanished_run_is_owed_until_a_newer_one_succeeds() -> None:
+    policy = Policy(
+        source=Source.CRON_JOB,
+        schedule="*/10 * * * *",
+        time_zone="UTC",
+        max_runtime=15 * MINUTE,
+    )
+    story = Story(policy, at=NINE - MINUTE).at(NINE).job(Kind.START, NINE)
+    story.at(NINE + 10 * MINUTE).job(Kind.VANISHED, NINE)
+    story.job(Kind.START, NINE + 10 * MINUTE)
+    assert story.silence(NINE + 15 * MINUTE).reason is Reason.RUN_OVERDUE
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin"])
+def test_every_counts_from_the_last_slot_of_the_controller(zone: str) -> None:
+    policy = Policy(source=Source.CRON_JOB, schedule="@every 90m", time_zone=zone)
+    facts = CronJobFacts(
+        uid=Uid("c"),
+        name="c",
+        namespace="n",
+        schedule="@every 90m",
+        last_schedule_at=NINE,
+    )
+    subject = Subject.of(UID, policy, None, facts)
+    state = arm(State(), subject, None, now=NINE + 10 * HOUR)
+    assert state.next_expected_at == NINE + 10 * HOUR + 30 * MINUTE
