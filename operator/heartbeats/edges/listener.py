@@ -46,7 +46,8 @@ class Listener:
         except OSError as error:
             await self._runner.cleanup()
             raise ListenError(
-                error.errno, f"can't listen on {self._wanted}; choose another: {error}"
+                f"can't listen on {self._wanted}; choose another address: "
+                f"{error.strerror or error}"
             ) from error
 
     async def stop(self) -> None:

@@ -22,8 +22,8 @@ from heartbeats.edges.page import markup
 from heartbeats.ledger.entries import Entry
 
 URGENCY: Final = tuple(map(Health, ("Down", "Unknown", "Late", "New", "Paused", "Up")))
-SHOWN: Final = 1000
-"""Rows of the overview; a browser takes long to lay out more."""
+SHOWN: Final = 500
+"""Rows of the overview: more would hold the loop and the browser too long."""
 
 CHUNK: Final = 250
 """Monitors looked at before others may run."""
