@@ -27,6 +27,7 @@ class LogFormat(StrEnum):
 
 
 MAX_PORT: Final = 65_535
+LONGEST_PORT: Final = 5
 
 
 class AddressError(ValueError):
@@ -55,7 +56,9 @@ def parse_address(text: str) -> Address:
         host = host[1:-1]
     elif ":" in host:
         raise AddressError(_instead(text, "has an IPv6 address without brackets"))
-    if not (port.isascii() and port.isdigit() and int(port[:6]) <= MAX_PORT):
+    if not (port.isascii() and port.isdigit() and len(port) <= LONGEST_PORT):
+        raise AddressError(_instead(text, "has no port from 0 to 65535"))
+    if int(port) > MAX_PORT:
         raise AddressError(_instead(text, "has no port from 0 to 65535"))
     if any(not letter.isprintable() or letter in " /[]@" for letter in host):
         raise AddressError(_instead(text, "has no valid host"))

@@ -37,9 +37,7 @@ instants = st.datetimes(
 )
 seconds = instants.map(lambda at: at.replace(microsecond=0))
 spans = st.integers(0, 10**9).map(lambda ms: timedelta(milliseconds=ms))
-words = st.text(
-    st.characters(blacklist_categories=["Cs"]), min_size=1, max_size=120
-)
+words = st.text(st.characters(blacklist_categories=["Cs"]), min_size=1, max_size=120)
 
 
 def maybe(strategy: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
@@ -138,9 +136,7 @@ states = st.builds(
     pending_flips=st.lists(flips, max_size=2).map(tuple),
     key_id=maybe(words),
     trouble=maybe(
-        st.builds(
-            Trouble, reason=st.just(Reason.INVALID_SCHEDULE), message=words
-        )
+        st.builds(Trouble, reason=st.just(Reason.INVALID_SCHEDULE), message=words)
     ),
 )
 

@@ -93,7 +93,8 @@ def _settle_for_ping(
     if table.cron is None:
         if check_in.kind is Kind.START:
             return state
-        return replace(state, next_expected_at=table.next_after(check_in.at))
+        due_at = table.next_after(check_in.at)
+        return replace(state, next_expected_at=due_at and _whole_second(due_at))
     slot_at = table.next_after(check_in.at - timedelta(microseconds=1))
     while slot_at is not None:
         if slot_at - table.early_until(slot_at, policy.grace) > check_in.at:
@@ -103,6 +104,14 @@ def _settle_for_ping(
     if due_at is not None and slot_at is not None and slot_at < due_at:
         return state
     return replace(state, next_expected_at=slot_at)
+
+
+def _whole_second(at: datetime) -> datetime:
+    """Round up: people read these instants, and half a second alarms nobody."""
+    return at if not at.microsecond else at.replace(microsecond=0) + SECOND
+
+
+SECOND = timedelta(seconds=1)
 
 
 def after_missed(state: State, table: Timetable, deadline: Deadline) -> State:

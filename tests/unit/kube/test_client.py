@@ -10,10 +10,11 @@ from aiohttp import web
 
 from heartbeats.clock import SystemClock
 from heartbeats.edges.kube import errors
-from heartbeats.edges.kube.client import NO_ANSWER, Client
+from heartbeats.edges.kube.client import Client
 from heartbeats.edges.kube.credentials import Credentials, open_session
 from heartbeats.edges.kube.objects import ConfigMap, Job
 from heartbeats.edges.kube.resources import CONFIG_MAPS, JOBS, MONITORS
+from heartbeats.edges.kube.transport import NO_ANSWER
 from support.fakeapi import Ending, FakeApi, Fault
 
 SERVER_AT = datetime(2026, 3, 1, 2, 0, 5, tzinfo=UTC)

@@ -21,6 +21,7 @@ import aiohttp
 from heartbeats import __version__
 from heartbeats.clock import Clock
 from heartbeats.edges.kube.errors import CredentialsError
+from heartbeats.edges.kube.transport import CONNECT_SECONDS
 
 logger = logging.getLogger(__name__)
 
@@ -32,9 +33,6 @@ TOKEN_SECONDS: Final = 60.0
 
 CONNECTIONS: Final = 64
 """Watches hold one connection each, writers 16: this leaves room for both."""
-
-CONNECT_SECONDS: Final = 5.0
-"""For a new connection, the TLS handshake included."""
 
 
 class AuthorizationSource(Protocol):

@@ -39,7 +39,7 @@ class Pace:
     probe: float = 3.0
     """A watch asked to last so long brings a bookmark 2 s before its end."""
 
-    catch_up: float = 0.25
+    catch_up: float = 0.1
     """So long a confirmation waits for a busy watch before it hurries it."""
 
     healthy: float = 1.0

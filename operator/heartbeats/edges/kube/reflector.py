@@ -13,7 +13,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Generic, TypeVar
@@ -35,27 +34,14 @@ from heartbeats.edges.kube.objects import KubeObject
 from heartbeats.edges.kube.pace import Pace
 from heartbeats.edges.kube.progress import Progress, StreamLimit, Turns
 from heartbeats.edges.kube.recovery import OUTAGES, Recovery
-from heartbeats.edges.kube.resources import Resource
+from heartbeats.edges.kube.selection import Selection
 from heartbeats.edges.kube.store import ObjectEvent, Store
 
 logger = logging.getLogger(__name__)
 
+__all__ = ["Reflector", "Selection"]
+
 ObjectT = TypeVar("ObjectT", bound=KubeObject)
-
-
-@dataclass(frozen=True, slots=True)
-class Selection(Generic[ObjectT]):
-    """Which objects, and as what they are decoded; no namespace means all."""
-
-    resource: Resource
-    object_type: type[ObjectT]
-    namespace: str | None = None
-    label_selector: str | None = None
-
-    @property
-    def params(self) -> dict[str, str]:
-        """Return the query that selects them."""
-        return {"labelSelector": self.label_selector} if self.label_selector else {}
 
 
 class Reflector(Generic[ObjectT]):
@@ -162,10 +148,7 @@ class Reflector(Generic[ObjectT]):
 
     async def _newest_version(self) -> int:
         """Return the version of the cluster now, by a consistent read."""
-        page = await self._client.list_page(
-            self.selection.resource, namespace=self.selection.namespace, limit=1
-        )
-        version = number(page.metadata.version)
+        version = await self.selection.newest_version(self._client)
         if version < self._progress.version:
             # Restored from a backup: a watch from our version would see nothing.
             logger.warning("The API server's history went back", extra=self._fields)
@@ -198,12 +181,8 @@ class Reflector(Generic[ObjectT]):
         seen: set[str] = set()
         token = ""
         while True:
-            page = await self._client.list_page(
-                self.selection.resource,
-                namespace=self.selection.namespace,
-                token=token,
-                limit=self._pace.page_limit,
-                params=self.selection.params,
+            page = await self.selection.page(
+                self._client, token=token, limit=self._pace.page_limit
             )
             self._heard()
             await self._take_page(page.items or [], seen)
@@ -231,13 +210,13 @@ class Reflector(Generic[ObjectT]):
 
     async def _watch(self) -> bool:
         """Watch until the stream ends; return True when a confirmation ended it."""
-        progress = self._progress
+        progress, pace = self._progress, self._pace
         self._probing_for = progress.wanted if progress.is_behind else 0
-        limit = self._limit = StreamLimit(self._pace.opening, self._pace.inactivity)
-        stream = self._client.watch(
-            self.selection.resource,
-            namespace=self.selection.namespace,
-            params=self._watch_params(),
+        limit = self._limit = StreamLimit(pace.opening, pace.inactivity)
+        stream = self.selection.watch(
+            self._client,
+            version=progress.version,
+            seconds=pace.probe if self._probing_for else pace.uniform(*pace.watch),
         )
         try:
             async with limit, stream as chunks:
@@ -262,15 +241,6 @@ class Reflector(Generic[ObjectT]):
             self.streaming = False
             self._limit = None
         return False
-
-    def _watch_params(self) -> dict[str, str]:
-        pace = self._pace
-        seconds = pace.probe if self._probing_for else pace.uniform(*pace.watch)
-        return {
-            **self.selection.params,
-            "resourceVersion": str(self._progress.version),
-            "timeoutSeconds": str(round(seconds)),
-        }
 
     def _take(self, line: WatchLine) -> None:
         """Take in one line of a watch; what it means stands in its type."""
