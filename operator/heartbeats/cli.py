@@ -22,6 +22,7 @@ from heartbeats.config import (
     Role,
     parse_address,
 )
+from heartbeats.demo.cli import demo
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -216,3 +217,4 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 
 main.add_command(cluster)
+main.add_command(demo)

@@ -190,9 +190,10 @@ class FakeApi:
         return sum(seen.verb == verb for seen in self.seen)
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait until a condition over this server holds."""
-        while not condition():
-            await self._changed.wait()
+        """Wait, but not for ever, until a condition over this server holds."""
+        async with asyncio.timeout(10):
+            while not condition():
+                await self._changed.wait()
 
     # What it does by itself
 

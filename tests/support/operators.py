@@ -25,7 +25,7 @@ from urllib.request import urlopen
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from support.kube import Kube
+from support.kube import Kube, wait_until
 from support.resources import SECRETS, SERVICE_ACCOUNTS, Object
 
 SYSTEM = "heartbeats-system"
@@ -219,5 +219,5 @@ def _is_last(users: Any) -> bool:
 
 def ping_url(kube: Kube, namespace: str, name: str) -> str:
     """Read a monitor's ping URL from its Secret, as its user would."""
-    secret = kube.get(SECRETS, namespace, f"{name}-ping")
+    secret = wait_until(kube, SECRETS, namespace, f"{name}-ping", bool)
     return base64.b64decode(secret["data"]["url"]).decode()

@@ -27,6 +27,11 @@ class Verdict:
 
 def verdict(state: State, policy: Policy, *, now: datetime) -> Verdict:
     """Say how a monitor is; Late only exists relative to `now`."""
+    return _held_up(state, policy) or _judged(state, policy, now=now)
+
+
+def _held_up(state: State, policy: Policy) -> Verdict | None:
+    """Say what stands, whatever the time is."""
     if state.paused:
         return Verdict(Health.PAUSED, Reason.PAUSED, _paused(policy))
     if state.incident is not None:
@@ -36,6 +41,10 @@ def verdict(state: State, policy: Policy, *, now: datetime) -> Verdict:
         return Verdict(Health.UNKNOWN, state.trouble.reason, state.trouble.message)
     if state.mismatch_at is not None:
         return Verdict(Health.UNKNOWN, Reason.SCHEDULE_MISMATCH, _mismatch(policy))
+    return None
+
+
+def _judged(state: State, policy: Policy, *, now: datetime) -> Verdict:
     if state.last_success_at is None and state.last_failure_at is None:
         return Verdict(Health.NEW, Reason.NEVER_REPORTED, _new(policy))
     start = late_at(state, policy)

@@ -3,6 +3,7 @@
 It decides nothing: the story says when the job is silent.
 """
 
+import math
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -24,7 +25,7 @@ class Pinger:
         self._find_url = find_url
         self._monotonic = monotonic
         self._url: str | None = None
-        self._next_at = float("-inf")
+        self._next_at = -math.inf
         self.problem: str | None = None
         """Why the last ping was not taken; None: it was."""
 
@@ -45,6 +46,6 @@ def ping(url: str) -> str | None:
             return None
     except urllib.error.HTTPError as error:
         with error:
-            return f"HTTP {error.code} {error.reason}"
+            return f"The ping was answered with {error.code} {error.reason}"
     except (OSError, ValueError) as error:
-        return str(error)
+        return f"The ping was not answered: {error}"

@@ -70,6 +70,15 @@ PARTS: Final = (
 _LAPTOP_SILENT = range(1, 3)
 """After so many steps the laptop is silent: it has been Up and is to be Down."""
 
+_CAPTIONS: Final = (
+    "laptop-backup is pinged every few seconds: it becomes Up.",
+    "laptop-backup falls silent, on purpose: it is Late once the next ping is due.",
+    "laptop-backup is still silent: Down follows its grace period.",
+    "laptop-backup is pinged again: it recovers.",
+    "The CronJobs run each minute; the rest follows with their Jobs.",
+)
+"""By the number of its steps that have been seen."""
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -120,18 +129,6 @@ class Progress:
 
 def caption(progress: Progress) -> str:
     """Say what the pinged job does now and what will follow from it."""
-    match progress.count(LAPTOP):
-        case 0:
-            return "laptop-backup is pinged every few seconds: it becomes Up."
-        case 1:
-            return (
-                "laptop-backup has gone silent, on purpose: it is Late once the next "
-                "ping is due."
-            )
-        case 2:
-            return "laptop-backup is still silent: Down follows its grace period."
-        case 3:
-            return "laptop-backup is pinged again: it recovers."
-        case _ if not progress.is_complete:
-            return "The CronJobs run each minute; the rest follows with their Jobs."
-    return "Every sample has shown its states."
+    if progress.is_complete:
+        return "Every sample has shown its states."
+    return _CAPTIONS[progress.count(LAPTOP)]

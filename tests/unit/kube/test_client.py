@@ -52,7 +52,7 @@ class Echo:
         return web.json_response(
             content,
             status=self.status,
-            headers={"Date": "Sun, 01 Mar 2026 02:00:05 GMT"},
+            headers={"Date": "Sun, 01 Mar 2026 02:00:05 GMT", "Location": "/"},
         )
 
     def on_write(self, resource: str, code: int) -> None:

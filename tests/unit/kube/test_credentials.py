@@ -5,6 +5,7 @@ import base64
 import ssl
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -221,14 +222,19 @@ async def test_a_token_that_cannot_be_read_any_more_is_still_used(
 
 async def test_many_requests_read_an_old_token_once() -> None:
     reads: list[int] = []
+    release = threading.Event()
+    release.set()
 
     def read() -> str:
+        release.wait()
         reads.append(1)
         return f"Bearer {len(reads)}"
 
     clock = HandClock()
     source = CachedAuthorization(read, clock=clock)
     clock.at += 61
+    release.clear()
+    asyncio.get_running_loop().call_later(0.01, release.set)
     values = await asyncio.gather(*(source.authorization() for _ in range(50)))
     assert set(values) == {"Bearer 2"}
 
