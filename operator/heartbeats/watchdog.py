@@ -89,13 +89,21 @@ class Watchdog:
             self._observer.evaluated(self._clock.now())
 
     async def _judge(self, due: list[Uid], *, now: datetime) -> None:
-        found = (self._ledger.get(uid) for uid in due)
-        try:
-            await self._evidence.complete([each for each in found if each])
-        except EvidenceError as error:
-            self._postpone(due, str(error), until=now + RETRY_AFTER)
-            return
-        self._see_again()
+        """Judge what expired with evidence, and what only became late without."""
+        expired = [
+            entry
+            for uid in due
+            if (entry := self._ledger.get(uid)) and self._ledger.has_expired(entry, now)
+        ]
+        if expired:
+            try:
+                await self._evidence.complete(expired)
+            except EvidenceError as error:
+                blind = [entry.uid for entry in expired]
+                self._postpone(blind, str(error), until=now + RETRY_AFTER)
+                due = [uid for uid in due if uid not in set(blind)]
+            else:
+                self._see_again()
         for uid in due:
             self._ledger.judge(uid, now=now)
 

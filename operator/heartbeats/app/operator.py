@@ -59,7 +59,9 @@ class OperatorRole:
         public_url: str,
     ) -> None:
         self._config, self._clock, self._metrics = config, clock, metrics
-        client = Client(session, clock=clock, on_write=metrics.api_write)
+        client = Client(
+            session, clock=clock, on_write=metrics.api_write, on_date=self._compare
+        )
         log = EventLog(sys.stdout, config.event_log, metrics.event_log_failed)
         told = Told(log, config.cluster_name)
         self.writer = StatusWriter(client, told, clock)
@@ -259,6 +261,13 @@ class OperatorRole:
         self.ledger.see_namespace(meta.name, ours, now=self._clock.now())
         for facts in self.ledger.sources.inside(meta.name):
             self._discovery.mark(facts.namespace, facts.name)
+
+    def _compare(
+        self, server_at: datetime, *, sent_at: datetime, received_at: datetime
+    ) -> None:
+        """Measure by how much our clock is ahead; a Date is cut to whole seconds."""
+        middle = sent_at + (received_at - sent_at) / 2
+        self._metrics.clock_skew((middle - server_at).total_seconds() - 0.5)
 
     def _job(self, cron_job: Uid, check_in: CheckIn) -> None:
         self.ledger.check_in_run(cron_job, check_in, now=self._clock.now())

@@ -26,7 +26,7 @@ from heartbeats.edges.ping.ports import MonitorView, NotSureError
 from heartbeats.edges.ping.recorder import JournalRecorder
 from heartbeats.edges.ping.requests import Reading
 from heartbeats.edges.ping.service import Options, PingService
-from heartbeats.journal import Journal
+from heartbeats.journal import Journal, SegmentStore
 
 SETTLED_WITHIN = timedelta(seconds=4)
 """The ping service gives up sooner than this by itself."""
@@ -78,6 +78,24 @@ def _view(monitor: Monitor | None) -> MonitorView | None:
     )
 
 
+class TimedStore:
+    """A SegmentStore that tells how long commits take."""
+
+    def __init__(
+        self, store: SegmentStore, clock: Clock, metrics: OperatorMetrics
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._metrics = metrics
+
+    async def append(self, text: str) -> int:
+        """Store a segment durably and return its revision."""
+        began = self._clock.monotonic()
+        revision = await self._store.append(text)
+        self._metrics.journal_committed(self._clock.monotonic() - began)
+        return revision
+
+
 class PingRole:
     """Everything one ping process does."""
 
@@ -91,7 +109,7 @@ class PingRole:
         client = Client(session, clock=clock, on_write=metrics.api_write)
         self.tokens = TokenDirectory(client, config.own_namespace, config.namespace)
         store = ConfigMapStore(client, config.own_namespace, lambda: uuid4().hex)
-        self.journal = Journal(store)
+        self.journal = Journal(TimedStore(store, clock, metrics))
         address = config.ping_address
         self._service = PingService(
             Directory(self.tokens),

@@ -189,11 +189,9 @@ def check_timetable(policy: Policy) -> Trouble | None:
         return None
     zone = policy.time_zone or "UTC"
     try:
-        cron.parse("@daily", zone)
-    except cron.CronError as error:
-        return Trouble(Reason.UNKNOWN_TIME_ZONE, str(error))
-    try:
         parsed = cron.parse(policy.schedule, zone)
+    except cron.UnknownTimeZoneError as error:
+        return Trouble(Reason.UNKNOWN_TIME_ZONE, str(error))
     except cron.CronError as error:
         return Trouble(Reason.INVALID_SCHEDULE, str(error))
     if parsed.next_after(_EPOCH) is None:

@@ -49,16 +49,21 @@ class Timetable:
             return True
         return self.cron.fires(slot_at)
 
-    def early_until(self, due_at: datetime, grace: timedelta) -> timedelta:
-        """Return how long before a slot a ping still counts for it.
+    def served_by(self, at: datetime, grace: timedelta) -> datetime | None:
+        """Return the first slot that a report at an instant does not satisfy.
 
-        The grace period, but at most half the gap to the slot before: a ping in
-        the middle of two slots belongs to the nearer one.
+        A report satisfies every slot up to it, and the one after it when it comes
+        early by at most the grace period and by at most half the gap between the
+        two: in the middle of two slots it belongs to the nearer one.
         """
         if self.cron is None:
-            return timedelta()
-        after = self.cron.next_after(due_at)
-        return min(grace, (after - due_at) / 2) if after else grace
+            return self.next_after(at)
+        slot_at = self.next_after(at - timedelta(microseconds=1))
+        if slot_at is None:
+            return None
+        early = slot_at - at
+        nearer = not early or self.next_after(at - early) == slot_at
+        return self.next_after(slot_at) if early <= grace and nearer else slot_at
 
 
 def timetable(policy: Policy, *, anchor_at: datetime | None = None) -> Timetable:

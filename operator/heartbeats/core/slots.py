@@ -90,16 +90,11 @@ def _excuse_until(state: State, table: Timetable, ended_at: datetime) -> State:
 def _settle_for_ping(
     state: State, policy: Policy, table: Timetable, check_in: CheckIn
 ) -> State:
+    if table.cron is None and check_in.kind is Kind.START:
+        return state
+    slot_at = table.served_by(check_in.at, policy.grace)
     if table.cron is None:
-        if check_in.kind is Kind.START:
-            return state
-        due_at = table.next_after(check_in.at)
-        return replace(state, next_expected_at=due_at and _whole_second(due_at))
-    slot_at = table.next_after(check_in.at - timedelta(microseconds=1))
-    while slot_at is not None:
-        if slot_at - table.early_until(slot_at, policy.grace) > check_in.at:
-            break
-        slot_at = table.next_after(slot_at)
+        return replace(state, next_expected_at=slot_at and _whole_second(slot_at))
     due_at = state.next_expected_at
     if due_at is not None and slot_at is not None and slot_at < due_at:
         return state

@@ -9,7 +9,7 @@ import urllib.request
 from collections.abc import Callable
 from typing import Final
 
-INTERVAL: Final = 4.0
+INTERVAL: Final = 10.0
 """Seconds between two pings of a job that is due every 15 seconds."""
 
 _TIMEOUT = 6.0

@@ -31,17 +31,14 @@ class Play:
         self._rows: list[Row] = []
         self._pinger = Pinger(self._find_url, clock.monotonic)
 
-    @property
-    def is_complete(self) -> bool:
-        """True once every sample has shown all its states."""
-        return self._progress.is_complete
-
     def run(self) -> None:
         """Return once all is shown; DemoError says what was not within the limit."""
         ends = self._clock.monotonic() + LIMIT
-        while not self.is_complete:
+        while True:
             note = self._turn()
-            if not self.is_complete and self._clock.monotonic() > ends:
+            if self._progress.is_complete:
+                return
+            if self._clock.monotonic() > ends:
                 raise DemoError(self._too_late(note))
             time.sleep(_TURN)
 

@@ -71,7 +71,7 @@ _LAPTOP_SILENT = range(1, 3)
 """After so many steps the laptop is silent: it has been Up and is to be Down."""
 
 _CAPTIONS: Final = (
-    "laptop-backup is pinged every few seconds: it becomes Up.",
+    "laptop-backup is pinged every ten seconds: it becomes Up.",
     "laptop-backup falls silent, on purpose: it is Late once the next ping is due.",
     "laptop-backup is still silent: Down follows its grace period.",
     "laptop-backup is pinged again: it recovers.",

@@ -62,6 +62,13 @@ class Ledger:
         """Return the CronJob a monitor watches, if it exists."""
         return self.sources.cron_job_of(entry.key.namespace, entry.spec)
 
+    def has_expired(self, entry: Entry, now: datetime) -> bool:
+        """Tell whether a deadline has passed that silence would break."""
+        if entry.subject is None:
+            return False
+        deadline = next_deadline(entry.state, entry.policy, entry.subject.table)
+        return deadline is not None and deadline.at + JUDGED_AFTER <= now
+
     # Facts
 
     def open(self, *, now: datetime) -> None:

@@ -356,6 +356,27 @@ def test_a_ping_two_seconds_early_satisfies_its_slot() -> None:
     assert story.state.next_expected_at == two + 24 * HOUR
 
 
+def test_a_ping_between_two_slots_belongs_to_the_nearer_one() -> None:
+    policy = Policy(
+        source=Source.PING,
+        schedule="0 9,12 * * *",
+        time_zone="UTC",
+        grace=4 * HOUR,
+        skips_while_running=True,
+    )
+    story = Story(policy, at=NINE - HOUR).at(NINE + 80 * MINUTE).ping()
+    assert story.state.next_expected_at == NINE + 3 * HOUR
+    story.at(NINE + 100 * MINUTE).ping()
+    assert story.state.next_expected_at == NINE + 24 * HOUR
+
+
+def test_a_ping_earlier_than_the_grace_period_does_not_satisfy_its_slot() -> None:
+    two = datetime(2026, 11, 21, 2, tzinfo=UTC)
+    story = Story(NIGHTLY_PING).at(two - 6 * MINUTE).ping()
+    assert story.state.next_expected_at == two
+    assert story.at(two).ping().state.next_expected_at == two + 24 * HOUR
+
+
 def test_repeated_starts_do_not_extend_the_oldest_open_run() -> None:
     policy = Policy(
         source=Source.PING,

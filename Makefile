@@ -1,0 +1,95 @@
+# `make` lists the targets. Recipes are short: what takes thought is Python.
+# Needs make, git and Python 3.11 or newer; everything else is put into .venv.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+NAME ?= dev
+
+# The first of these that runs and is new enough.
+PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& echo $$python && break; done)
+
+# No directory of the checkout can shadow a module of the standard library.
+export PYTHONSAFEPATH := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help
+help: ## List the targets
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+.PHONY: setup
+setup: $(READY) ## Make the virtual environment .venv (the other targets do)
+
+$(READY): requirements-dev.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed, and none is on PATH. Install one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: $(PYTHON) is $$($(PYTHON) -V 2>&1)." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) has no venv module. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@echo "Setting up $(VENV) with $(PYTHON) …" >&2
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/pip install --quiet --require-hashes -r requirements-dev.lock
+	@$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+.PHONY: demo
+demo: $(READY) ## Show it at work on a cluster of its own; ctrl-C ends it
+	@$(BIN)/heartbeats demo
+
+.PHONY: test
+test: lint test-unit test-integration ## Run all checks and tests that a change must pass
+
+.PHONY: test-unit
+test-unit: $(READY) ## Run unit and property tests (no network, no cluster)
+	$(BIN)/pytest -n 2 tests/unit tests/property
+
+.PHONY: test-integration
+test-integration: $(READY) ## Run tests on a real control plane (built at the first time)
+	$(BIN)/pytest -m "integration and not slow" tests/integration
+
+.PHONY: test-slow
+test-slow: $(READY) ## Run the integration tests that take minutes each
+	$(BIN)/pytest -m slow tests
+
+.PHONY: lint
+lint: $(READY) ## Check style, types and the import direction
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: fmt
+fmt: $(READY) ## Format the code and fix what can be fixed
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+UV_COMPILE = $(BIN)/uv pip compile pyproject.toml --quiet --universal --generate-hashes \
+	--no-header --no-emit-index-url --python-version 3.11
+
+.PHONY: lock
+lock: $(READY) ## Renew both lock files; UPGRADE=1 takes newer versions
+	$(UV_COMPILE) $(if $(UPGRADE),--upgrade) --all-extras --group dev -o requirements-dev.lock
+	$(UV_COMPILE) $(if $(UPGRADE),--upgrade) -c requirements-dev.lock -o requirements.lock
+
+.PHONY: cluster
+cluster: $(READY) ## Start a local cluster and link its kubeconfig to .cluster/kubeconfig
+	@kubeconfig=$$($(BIN)/heartbeats cluster up --name $(NAME)) \
+	&& mkdir -p .cluster && ln -sfn "$$kubeconfig" .cluster/kubeconfig \
+	&& echo .cluster/kubeconfig
+
+.PHONY: cluster-down
+cluster-down: $(READY) ## Stop that cluster and remove all of it
+	@$(BIN)/heartbeats cluster down --name $(NAME)
+	@rm -rf .cluster
+
+.PHONY: run
+run: cluster ## Run the operator here, as the cluster's administrator
+	kubectl --kubeconfig .cluster/kubeconfig apply --server-side -k manifests/base
+	$(BIN)/heartbeats run --kubeconfig .cluster/kubeconfig
+
+.PHONY: clean
+clean: ## Remove the virtual environment and what tools have cached here
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist build

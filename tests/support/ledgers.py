@@ -1,0 +1,129 @@
+"""A ledger with everything around it in memory, and a clock that tests turn."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from heartbeats.core.model import (
+    CheckIn,
+    CronJobFacts,
+    Kind,
+    MonitorKey,
+    Source,
+    Spec,
+    State,
+    Uid,
+)
+from heartbeats.core.policy import Defaults
+from heartbeats.core.transitions import Missed
+from heartbeats.ledger import Entry, Ledger, Sighting
+
+NAMESPACE = "shop"
+
+
+@dataclass
+class MemoryRuns:
+    """Reports and stuck Jobs by CronJob."""
+
+    reports: dict[Uid, list[CheckIn]] = field(default_factory=dict)
+    hindrances: dict[Uid, dict[datetime, str]] = field(default_factory=dict)
+
+    def check_ins(self, cron_job: Uid) -> Iterable[CheckIn]:
+        return list(self.reports.get(cron_job, ()))
+
+    def stuck(self, cron_job: Uid) -> Mapping[datetime, str]:
+        return self.hindrances.get(cron_job, {})
+
+
+@dataclass
+class Heard:
+    """Remembers what a ledger told."""
+
+    changes: list[tuple[MonitorKey, bool]] = field(default_factory=list)
+    check_ins: list[str] = field(default_factory=list)
+    windows: list[Missed] = field(default_factory=list)
+
+    def changed(self, entry: Entry, *, urgent: bool) -> None:
+        self.changes.append((entry.key, urgent))
+
+    def checked_in(self, entry: Entry, check_in: CheckIn) -> None:
+        assert entry.subject is not None
+        self.check_ins.append(check_in.id)
+
+    def missed(self, entry: Entry, missed: Missed) -> None:
+        assert entry.subject is not None
+        self.windows.append(missed)
+
+
+class Bench:
+    """A ledger, what surrounds it, and the time."""
+
+    def __init__(self, now: datetime, *, is_open: bool = True) -> None:
+        self.now = now
+        self.runs = MemoryRuns()
+        self.heard = Heard()
+        self.ledger = Ledger(self.runs, self.heard, Defaults())
+        self._version = 100
+        self._pings = 0
+        if is_open:
+            self.ledger.open(now=now)
+
+    def cron_job(self, name: str = "job", uid: str = "", **more: object) -> Uid:
+        fields: dict[str, object] = {
+            "uid": Uid(uid or f"cj-{name}"),
+            "name": name,
+            "namespace": NAMESPACE,
+            "schedule": "0 * * * *",
+            **more,
+        }
+        facts = CronJobFacts(**fields)  # type: ignore[arg-type]
+        self.ledger.see_cron_job(facts, now=self.now)
+        return facts.uid
+
+    def monitor(
+        self, name: str, spec: Spec, *, uid: str = "", state: State | None = None
+    ) -> Entry:
+        self._version += 1
+        seen = Sighting(
+            key=MonitorKey(NAMESPACE, name),
+            uid=Uid(uid or f"hbm-{name}"),
+            generation=1,
+            resource_version=str(self._version),
+            spec=spec,
+            state=state or State(),
+            created_at=self.now,
+        )
+        self.ledger.see_monitor(seen, now=self.now)
+        found = self.ledger.get(seen.uid)
+        assert found is not None
+        return found
+
+    def watching(self, cron_job: str = "job", **more: object) -> Entry:
+        spec = Spec(source=Source.CRON_JOB, cron_job_name=cron_job, **more)  # type: ignore[arg-type]
+        return self.monitor(f"{cron_job}-cronjob", spec)
+
+    def pinged(self, name: str = "backup", **more: object) -> Entry:
+        fields: dict[str, object] = {"interval": timedelta(hours=1), **more}
+        return self.monitor(name, Spec(source=Source.PING, **fields))  # type: ignore[arg-type]
+
+    def ping(self, uid: Uid, *, revision: int | None = None) -> None:
+        self._pings += 1
+        check_in = CheckIn(
+            id=f"ping-{self._pings}",
+            kind=Kind.SUCCESS,
+            at=self.now,
+            source=f"host-{self._pings}",
+            revision=self._pings if revision is None else revision,
+        )
+        self.ledger.check_in(uid, check_in, now=self.now)
+
+    def turn(self, to: datetime) -> list[Uid]:
+        """Let time pass and judge what is due, as the watchdog does."""
+        judged: list[Uid] = []
+        while (at := self.ledger.wakes.next_at()) is not None and at <= to:
+            self.now = at
+            for uid in self.ledger.wakes.take(now=at):
+                self.ledger.judge(uid, now=at)
+                judged.append(uid)
+        self.now = to
+        return judged

@@ -1,0 +1,240 @@
+"""The ledger: facts in, states out, and whoever must act is told."""
+
+from datetime import UTC, datetime, timedelta
+
+from heartbeats.core.model import CheckIn, Health, Kind, Reason, Uid
+from heartbeats.core.status import digest, from_status, to_status
+from heartbeats.core.verdict import verdict
+from heartbeats.ledger import Entry
+from support.ledgers import NAMESPACE, Bench
+
+NOON = datetime(2026, 11, 20, 12, 30, tzinfo=UTC)
+ONE = datetime(2026, 11, 20, 13, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+SECOND = timedelta(seconds=1)
+
+
+def word(bench: Bench, entry: Entry) -> Health:
+    return verdict(entry.state, entry.policy, now=bench.now).health
+
+
+def job(kind: Kind, at: datetime, slot: datetime, run: str = "run") -> CheckIn:
+    return CheckIn(
+        id=f"{run}-{kind}",
+        kind=kind,
+        at=at,
+        run_id=run,
+        slot_at=slot,
+        started_at=slot,
+    )
+
+
+def test_nothing_is_judged_before_the_ledger_is_open() -> None:
+    bench = Bench(NOON, is_open=False)
+    entry = bench.watching()
+    assert entry.subject is None
+    assert bench.ledger.wakes.next_at() is None
+    assert bench.heard.changes == []
+
+
+def test_opening_arms_every_monitor_and_applies_what_waited() -> None:
+    bench = Bench(NOON, is_open=False)
+    entry = bench.pinged()
+    bench.ping(entry.uid)
+    assert entry.state.last_check_in is None
+    bench.ledger.open(now=NOON)
+    assert word(bench, entry) is Health.UP
+    assert bench.heard.check_ins == ["ping-1"]
+
+
+def test_a_monitor_without_its_cron_job_is_unknown_and_says_why() -> None:
+    bench = Bench(NOON)
+    entry = bench.watching("absent")
+    assert entry.state.reason is Reason.CRON_JOB_NOT_FOUND
+    assert word(bench, entry) is Health.UNKNOWN
+
+
+def test_the_cron_job_may_come_after_its_monitor() -> None:
+    bench = Bench(NOON)
+    entry = bench.watching()
+    bench.cron_job()
+    assert word(bench, entry) is Health.NEW
+    assert entry.state.next_expected_at == ONE
+
+
+def test_a_deleted_cron_job_keeps_its_monitor_armed_with_the_last_schedule() -> None:
+    bench = Bench(NOON)
+    entry = bench.watching()
+    bench.cron_job()
+    facts = bench.ledger.cron_job_of(entry)
+    assert facts is not None
+    bench.ledger.lose_cron_job(facts, now=NOON + MINUTE)
+    bench.turn(ONE + 6 * MINUTE)
+    assert word(bench, entry) is Health.DOWN
+    assert entry.state.reason is Reason.CRON_JOB_NOT_FOUND
+    assert entry.state.changed_at == ONE + 5 * MINUTE
+
+
+def test_jobs_that_ran_before_the_monitor_was_read_are_read_back() -> None:
+    bench = Bench(NOON, is_open=False)
+    uid = bench.cron_job()
+    entry = bench.watching()
+    bench.runs.reports[uid] = [job(Kind.START, NOON, NOON - 30 * MINUTE)]
+    bench.ledger.open(now=NOON)
+    assert [run.id for run in entry.state.active_runs] == ["run"]
+
+
+def test_silence_is_judged_a_second_after_the_deadline() -> None:
+    bench = Bench(NOON)
+    bench.cron_job()
+    entry = bench.watching()
+    bench.turn(ONE + 5 * MINUTE)
+    assert word(bench, entry) is Health.NEW
+    bench.turn(ONE + 5 * MINUTE + SECOND)
+    assert word(bench, entry) is Health.DOWN
+    assert bench.heard.changes[-1] == (entry.key, True)
+
+
+def test_a_late_run_is_news_for_the_status_but_no_flip() -> None:
+    bench = Bench(NOON)
+    uid = bench.cron_job()
+    entry = bench.watching()
+    bench.now = ONE
+    bench.ledger.check_in_run(uid, job(Kind.SUCCESS, ONE, ONE), now=ONE)
+    told = len(bench.heard.changes)
+    bench.turn(ONE + timedelta(hours=1, seconds=15))
+    assert word(bench, entry) is Health.LATE
+    assert bench.heard.changes[told:] == [(entry.key, False)]
+
+
+def test_a_name_used_again_is_another_monitor() -> None:
+    bench = Bench(NOON)
+    old = bench.pinged()
+    new = bench.monitor("backup", old.spec, uid="second")
+    bench.ledger.lose_monitor(old.uid)
+    assert bench.ledger.named(new.key) is new
+    assert len(bench.ledger) == 1
+
+
+def test_a_ping_for_a_monitor_that_is_not_read_yet_waits_for_it() -> None:
+    bench = Bench(NOON)
+    bench.ping(Uid("hbm-backup"))
+    entry = bench.pinged()
+    assert word(bench, entry) is Health.UP
+
+
+def test_the_echo_of_an_older_version_changes_nothing() -> None:
+    bench = Bench(NOON)
+    entry = bench.pinged()
+    bench.ledger.stored(entry.uid, entry.state, "digest", "900")
+    told = len(bench.heard.changes)
+    bench.monitor("backup", entry.spec)
+    assert entry.resource_version == "900"
+    assert len(bench.heard.changes) == told
+
+
+def test_a_status_edited_by_hand_is_written_again() -> None:
+    bench = Bench(NOON)
+    entry = bench.pinged()
+    bench.ledger.stored(entry.uid, entry.state, "ours", "101")
+    told = len(bench.heard.changes)
+    bench.monitor("backup", entry.spec)
+    assert entry.stored_digest == ""
+    assert len(bench.heard.changes) > told
+
+
+def test_a_changed_spec_is_judged_from_now_on() -> None:
+    bench = Bench(NOON)
+    entry = bench.pinged()
+    bench.ping(entry.uid)
+    bench.now = NOON + MINUTE
+    bench.pinged(interval=timedelta(minutes=10))
+    assert entry.state.next_expected_at == NOON + 11 * MINUTE
+
+
+def test_an_annotation_on_the_namespace_counts_unless_the_spec_says_otherwise() -> None:
+    bench = Bench(NOON)
+    bench.cron_job()
+    plain = bench.watching()
+    spec = plain.spec
+    own = bench.monitor(
+        "own", type(spec)(source=spec.source, cron_job_name="job", grace=2 * MINUTE)
+    )
+    wanted = {"heartbeats.dev/grace-period": "1m"}
+    bench.ledger.see_namespace(NAMESPACE, wanted, now=NOON)
+    assert plain.policy.grace == MINUTE
+    assert own.policy.grace == 2 * MINUTE
+
+
+def test_a_wrong_annotation_is_named_and_not_applied() -> None:
+    bench = Bench(NOON)
+    bench.cron_job(annotations=(("heartbeats.dev/grace-period", "1d"),))
+    entry = bench.watching()
+    assert entry.policy.grace == 5 * MINUTE
+    assert "grace-period" in entry.policy.notes[0]
+    assert entry.trouble is None
+
+
+def test_a_pause_that_ends_by_itself_resumes_on_time() -> None:
+    bench = Bench(NOON)
+    bench.cron_job()
+    entry = bench.watching(suspend_until=ONE + 10 * MINUTE)
+    assert word(bench, entry) is Health.PAUSED
+    bench.turn(ONE + 11 * MINUTE)
+    assert word(bench, entry) is Health.NEW
+    assert entry.state.next_expected_at == ONE + timedelta(hours=1)
+
+
+def test_told_flips_are_cleared_and_only_these() -> None:
+    bench = Bench(NOON)
+    bench.cron_job()
+    entry = bench.watching()
+    bench.turn(ONE + 6 * MINUTE)
+    (flip,) = entry.state.pending_flips
+    bench.ledger.told(entry.uid, ["another"], now=bench.now)
+    assert entry.state.pending_flips == (flip,)
+    bench.ledger.told(entry.uid, [flip.id], now=bench.now)
+    assert entry.state.pending_flips == ()
+
+
+def test_an_operator_started_anew_from_the_status_ends_in_the_same_status() -> None:
+    """Nothing depends on what only the first process knew."""
+    bench = Bench(NOON)
+    uid = bench.cron_job()
+    entry = bench.watching()
+    reports = [
+        job(Kind.START, ONE + SECOND, ONE, "a"),
+        job(Kind.SUCCESS, ONE + MINUTE, ONE, "a"),
+    ]
+    for report in reports:
+        bench.now = report.at
+        bench.ledger.check_in_run(uid, report, now=report.at)
+    bench.turn(ONE + timedelta(hours=1, minutes=6))
+    first = written(bench, entry)
+
+    again = Bench(bench.now, is_open=False)
+    again.runs.reports[uid] = reports[1:]
+    again.cron_job()
+    restored = again.monitor(
+        "job-cronjob", entry.spec, uid=entry.uid, state=from_status(first)
+    )
+    again.ledger.open(now=bench.now)
+    assert digest(written(again, restored)) == digest(first)
+
+
+def written(bench: Bench, entry: Entry) -> dict[str, object]:
+    assert entry.subject is not None
+    return to_status(
+        entry.state, entry.policy, entry.subject.table, generation=1, now=bench.now
+    )
+
+
+def test_the_queue_of_wake_ups_holds_one_valid_entry_a_monitor() -> None:
+    bench = Bench(NOON)
+    entry = bench.pinged()
+    for _ in range(5):
+        bench.now += SECOND
+        bench.ping(entry.uid)
+    assert bench.ledger.wakes.next_at() == bench.now + timedelta(hours=1)
+    assert bench.ledger.wakes.take(now=NOON + timedelta(hours=3)) == [entry.uid]
+    assert bench.ledger.wakes.next_at() is None

@@ -1,0 +1,147 @@
+"""The watchdog: one sleep, evidence before judgement, never a blind alarm."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from heartbeats.core.model import Health
+from heartbeats.ledger import Entry
+from heartbeats.watchdog import EvidenceError, Watchdog
+from support.ledgers import Bench
+
+NOON = datetime(2026, 11, 20, 12, 30, tzinfo=UTC)
+DEADLINE = datetime(2026, 11, 20, 13, 5, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+
+
+class LoopClock:
+    """Tells the time of the event loop, which looptime turns."""
+
+    def __init__(self, start: datetime) -> None:
+        self._start = start
+
+    def now(self) -> datetime:
+        return self._start + timedelta(seconds=self.monotonic())
+
+    def monotonic(self) -> float:
+        return asyncio.get_running_loop().time()
+
+
+class Witness:
+    """Evidence that can be withheld."""
+
+    def __init__(self) -> None:
+        self.missing = ""
+        self.asked: list[int] = []
+
+    async def complete(self, entries: Sequence[Entry]) -> None:
+        self.asked.append(len(entries))
+        if self.missing:
+            raise EvidenceError(self.missing)
+
+
+class Tally:
+    """Counts what the watchdog tells."""
+
+    def __init__(self) -> None:
+        self.blind_for = 0.0
+        self.evaluations: list[datetime] = []
+
+    def evaluated(self, at: datetime) -> None:
+        self.evaluations.append(at)
+
+    def blind(self, seconds: float) -> None:
+        self.blind_for += seconds
+
+
+class Kennel:
+    """A watchdog with one monitor that will be missed."""
+
+    def __init__(self) -> None:
+        self.clock = LoopClock(NOON)
+        self.bench = Bench(NOON)
+        self.bench.cron_job()
+        self.entry = self.bench.watching()
+        self.witness = Witness()
+        self.tally = Tally()
+        self.dog = Watchdog(self.bench.ledger, self.witness, self.clock, self.tally)
+
+    async def run_until(self, at: datetime) -> None:
+        task = asyncio.create_task(self.dog.run())
+        await asyncio.sleep((at - self.clock.now()).total_seconds())
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    @property
+    def health(self) -> Health:
+        return self.entry.state.health
+
+
+@pytest.mark.looptime
+async def test_a_deadline_is_judged_one_second_after_it_has_passed() -> None:
+    kennel = Kennel()
+    await kennel.run_until(DEADLINE + SECOND / 2)
+    assert kennel.health is Health.NEW
+    await kennel.run_until(DEADLINE + 2 * SECOND)
+    assert kennel.health is Health.DOWN
+    assert kennel.entry.state.changed_at == DEADLINE
+
+
+@pytest.mark.looptime
+async def test_without_evidence_nothing_is_down_and_the_time_is_counted() -> None:
+    kennel = Kennel()
+    kennel.witness.missing = "the API server does not answer"
+    await kennel.run_until(DEADLINE + 60 * SECOND)
+    assert kennel.health is Health.NEW
+    assert kennel.tally.blind_for == pytest.approx(57, abs=3)
+    assert kennel.tally.evaluations[-1] <= DEADLINE + SECOND
+
+
+@pytest.mark.looptime
+async def test_evidence_that_comes_back_is_used_within_seconds() -> None:
+    kennel = Kennel()
+    kennel.witness.missing = "the API server does not answer"
+    await kennel.run_until(DEADLINE + 60 * SECOND)
+    kennel.witness.missing = ""
+    await kennel.run_until(DEADLINE + 64 * SECOND)
+    assert kennel.health is Health.DOWN
+    assert kennel.entry.state.changed_at == DEADLINE
+
+
+@pytest.mark.looptime
+async def test_evidence_is_asked_for_once_a_batch() -> None:
+    kennel = Kennel()
+    for number in range(50):
+        kennel.bench.cron_job(f"job-{number}")
+        kennel.bench.watching(f"job-{number}")
+    await kennel.run_until(DEADLINE + 2 * SECOND)
+    assert kennel.witness.asked == [51]
+
+
+@pytest.mark.looptime
+async def test_a_deadline_that_comes_nearer_wakes_the_watchdog() -> None:
+    kennel = Kennel()
+    task = asyncio.create_task(kennel.dog.run())
+    await asyncio.sleep(1)
+    kennel.bench.now = kennel.clock.now()
+    urgent = kennel.bench.pinged(interval=timedelta(seconds=1), grace=timedelta())
+    kennel.bench.ping(urgent.uid)
+    kennel.dog.wake()
+    await asyncio.sleep(3)
+    assert urgent.state.health is Health.DOWN
+    task.cancel()
+
+
+@pytest.mark.looptime
+async def test_a_wall_clock_that_jumps_forward_is_noticed_within_five_seconds() -> None:
+    kennel = Kennel()
+    task = asyncio.create_task(kennel.dog.run())
+    await asyncio.sleep(1)
+    kennel.clock._start += timedelta(hours=1)
+    await asyncio.sleep(5)
+    assert kennel.health is Health.DOWN
+    assert kennel.entry.state.changed_at == DEADLINE
+    task.cancel()
