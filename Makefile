@@ -14,6 +14,10 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& echo $$python && break; done)
 
+# The installed kubectl, else the one that was built for the local cluster.
+KUBECTL = $(shell command -v kubectl || $(BIN)/python -c \
+	'from heartbeats.cluster.build import kubectl_path as path; print(path() or "kubectl")')
+
 # No directory of the checkout can shadow a module of the standard library.
 export PYTHONSAFEPATH := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -47,8 +51,8 @@ test-unit: $(READY) ## Run unit and property tests (no network, no cluster)
 	$(BIN)/pytest -n 2 tests/unit tests/property
 
 .PHONY: test-integration
-test-integration: $(READY) ## Run tests on a real control plane (built at the first time)
-	$(BIN)/pytest -m "integration and not slow" tests/integration
+test-integration: $(READY) ## Run tests on a real control plane (built the first time)
+	$(BIN)/pytest -n 2 --dist loadgroup -m "integration and not slow" tests/integration
 
 .PHONY: test-slow
 test-slow: $(READY) ## Run the integration tests that take minutes each
@@ -87,7 +91,7 @@ cluster-down: $(READY) ## Stop that cluster and remove all of it
 
 .PHONY: run
 run: cluster ## Run the operator here, as the cluster's administrator
-	kubectl --kubeconfig .cluster/kubeconfig apply --server-side -k manifests/base
+	$(KUBECTL) --kubeconfig .cluster/kubeconfig apply --server-side -k manifests/base
 	$(BIN)/heartbeats run --kubeconfig .cluster/kubeconfig
 
 .PHONY: clean

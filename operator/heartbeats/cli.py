@@ -6,6 +6,7 @@ It may not do any work itself; what a command needs is imported when it runs.
 import asyncio
 import os
 import sys
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +149,46 @@ def version() -> None:
     help="Deliver each ping URL in a Secret beside its monitor.",
 )
 @click.option(
+    "--exclude-namespaces",
+    multiple=True,
+    metavar="NAMESPACE",
+    help="CronJobs there get no monitor by themselves. May be repeated.",
+)
+@click.option(
+    "--dialects",
+    multiple=True,
+    type=click.Choice(
+        ["native", "overwatch", "firstheartbeat", "checkly", "honeybadger"]
+    ),
+    help="Answer these ping protocols only. May be repeated.  [default: all]",
+)
+@click.option(
+    "--trusted-proxies",
+    multiple=True,
+    metavar="CIDR",
+    help="Believe X-Forwarded-For from these networks. May be repeated.",
+)
+@click.option(
+    "--capture-output",
+    type=click.Choice(["failures", "none"]),
+    default="failures",
+    show_default=True,
+    help="Whose output is kept, shortened, in statuses and the event log.",
+)
+@click.option(
+    "--metrics-level",
+    type=click.Choice(["lean", "full"]),
+    default="full",
+    show_default=True,
+    help="lean exports what alerts need, half the series.",
+)
+@click.option(
+    "--metric-labels",
+    multiple=True,
+    metavar="LABEL",
+    help="Export this label of monitors in heartbeat_monitor_labels. May be repeated.",
+)
+@click.option(
     "--event-log",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Append check_in event lines to this file too; they always go to stdout.",
@@ -202,6 +243,14 @@ def _config(options: dict[str, Any]) -> Config:
         raise click.BadParameter(
             str(error), param_hint="--cluster-time-zone"
         ) from error
+    for network in options["trusted_proxies"]:
+        try:
+            ip_network(network)
+        except ValueError as error:
+            raise click.BadParameter(
+                f"{error}; write a network like 10.0.0.0/8",
+                param_hint="--trusted-proxies",
+            ) from error
     options["role"] = Role(options["role"])
     options["log_format"] = LogFormat(options["log_format"])
     if options["namespace"] is not None:

@@ -92,6 +92,13 @@ class Config:
     cluster_time_zone: str = "UTC"
     cluster_name: str = ""
     ping_secrets: bool = True
+    exclude_namespaces: tuple[str, ...] = ()
+    dialects: tuple[str, ...] = ()
+    """The ping protocols that are answered; none named: all."""
+    trusted_proxies: tuple[str, ...] = ()
+    capture_output: str = "failures"
+    metrics_level: str = "full"
+    metric_labels: tuple[str, ...] = ()
     event_log: Path | None = None
     log_format: LogFormat = LogFormat.TEXT
     log_level: str = "INFO"

@@ -71,7 +71,11 @@ class OperatorRole:
         self.jobs = JobBook(ClusterPods(client), clock)
         defaults = Defaults(config.cluster_time_zone)
         self.ledger = Ledger(self.jobs, effects, defaults)
-        self._discovery = Autodiscovery(client, AutoMonitor(config.auto_monitor))
+        self._discovery = Autodiscovery(
+            client,
+            AutoMonitor(config.auto_monitor),
+            frozenset(config.exclude_namespaces),
+        )
         self.journal = JournalReader(client, config.own_namespace, self._ping)
         self._keys = KeySecret(client, config.own_namespace)
         self._sweep = MonitorSweep(client, self.ledger, config.namespace, self._lose)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from datetime import timedelta
+from ipaddress import ip_network
 from uuid import uuid4
 
 import aiohttp
@@ -25,6 +26,7 @@ from heartbeats.edges.metrics.operator import OperatorMetrics
 from heartbeats.edges.ping.ports import MonitorView, NotSureError
 from heartbeats.edges.ping.recorder import JournalRecorder
 from heartbeats.edges.ping.requests import Reading
+from heartbeats.edges.ping.routes import Dialect
 from heartbeats.edges.ping.service import Options, PingService
 from heartbeats.journal import Journal, SegmentStore
 
@@ -118,7 +120,14 @@ class PingRole:
             Options(
                 host=address.host or "0.0.0.0",  # noqa: S104 - no host means all
                 port=address.port,
-                reading=Reading(public_url=config.public_url),
+                dialects=[Dialect(name) for name in config.dialects or Dialect],
+                capture_failures=config.capture_output == "failures",
+                reading=Reading(
+                    public_url=config.public_url,
+                    trusted_proxies=[
+                        ip_network(each) for each in config.trusted_proxies
+                    ],
+                ),
             ),
             observe=metrics.ping_answered,
         )

@@ -23,7 +23,7 @@ from heartbeats.edges.health import Check, Fresh, HealthPages, Pulse
 from heartbeats.edges.kube.credentials import Credentials, open_session
 from heartbeats.edges.kube.kubeconfig import find_credentials
 from heartbeats.edges.listener import Listener
-from heartbeats.edges.metrics.monitors import Options
+from heartbeats.edges.metrics.monitors import Level, Options
 from heartbeats.edges.metrics.operator import OperatorMetrics
 from heartbeats.edges.metrics.scrape import Scrape
 from heartbeats.edges.page.overview import Page
@@ -131,7 +131,8 @@ class Process:
     async def _listen(self, stack: AsyncExitStack, pulse: Pulse) -> None:
         config = self._config
         health = HealthPages(self._live_checks(pulse), self._ready_checks())
-        scrape = Scrape(self._metrics, self._entries, Options(), self._clock)
+        options = Options.of(Level(config.metrics_level), config.metric_labels)
+        scrape = Scrape(self._metrics, self._entries, options, self._clock)
         await self._open(stack, "health", config.health_address, health.application())
         await self._open(stack, "metrics", config.metrics_address, scrape.application())
         if self._operator is not None:

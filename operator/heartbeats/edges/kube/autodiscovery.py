@@ -73,9 +73,15 @@ def wish_for(
 class Autodiscovery:
     """Creates and deletes our monitors until they are as wished."""
 
-    def __init__(self, client: Client, mode: AutoMonitor) -> None:
+    def __init__(
+        self,
+        client: Client,
+        mode: AutoMonitor,
+        excluded: frozenset[str] = frozenset(),
+    ) -> None:
         self._client = client
         self._mode = mode
+        self._excluded = excluded
         self._ledger: Ledger | None = None
         self._queue: asyncio.Queue[MonitorKey] = asyncio.Queue()
         self._queued: set[MonitorKey] = set()
@@ -122,6 +128,8 @@ class Autodiscovery:
     def _wish(self, facts: CronJobFacts) -> Wish:
         if self._ledger is None:
             return Wish(False, "Unknown")
+        if facts.namespace in self._excluded:
+            return Wish(False, "NamespaceExcluded")
         said = self._ledger.sources.annotations(facts.namespace)
         return wish_for(
             facts,

@@ -1,0 +1,273 @@
+"""Examples from other systems' documents, run as their users would run them.
+
+Host and id are replaced in an example, as its user would, and a job's absolute path
+is moved into the test's own folder; nothing else. The examples say https, so TLS ends
+in front of the service, as at an Ingress; every answer is noted there, whatever the
+client shows of it. Knows the operator only from outside.
+"""
+
+import asyncio
+import os
+import re
+import shutil
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from heartbeats.core import cron
+from support.kube import Kube, wait_until
+from support.operators import RunningOperator, ping_url
+from support.resources import MONITORS, Object
+from support.workloads import ping_monitor, state_is
+
+DATA = Path(__file__).parents[1] / "data" / "seeds"
+NAME = "job"
+"""What every monitor here is called: each has a namespace of its own."""
+
+OK = HTTPStatus.OK
+_LONGEST = 60.0
+"""Seconds until an example is given up; a second is usual."""
+
+# Strict readers want to be told what a certificate of their own authority may do.
+_CERTIFICATE = (
+    *("openssl", "req", "-x509", "-nodes", "-days", "2", "-subj", "/CN=ping"),
+    *("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
+    *("-addext", "subjectAltName=IP:127.0.0.1"),
+    *("-addext", "keyUsage=critical,digitalSignature,keyCertSign"),
+    *("-keyout", "key.pem", "-out", "cert.pem"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """How a document writes the service's host and the monitor's id."""
+
+    host: str
+    identifier: str
+
+    def place(self, text: str, host: str, token: str) -> str:
+        """Put our host and id in; an example that has neither is a mistake."""
+        placed = text.replace(self.identifier, token).replace(self.host, host)
+        assert host in placed, f"{self.host} is not in the example"
+        return placed
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the service said to one request."""
+
+    status: int
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How an example ended, and every answer that it got."""
+
+    exit_code: int
+    output: str
+    errors: str
+    answers: Sequence[Answer]
+
+    @property
+    def is_good(self) -> bool:
+        """Tell whether it ended well; a failed assertion then shows all the rest."""
+        return self.exit_code == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A ping monitor, the examples' site and a folder that their jobs are in."""
+
+    kube: Kube
+    operator: RunningOperator
+    namespace: str
+    token: str
+    site: Site
+    folder: Path
+    moved: list[str] = field(default_factory=list)
+    """Absolute paths in examples that stand for files in the folder."""
+
+    def provide(self, name: str, exit_code: int = 0) -> Path:
+        """Put a job in place: a program on PATH, or one at an absolute path."""
+        return self.put(name, f"#!/bin/sh\nexit {exit_code}\n", mode=0o755)
+
+    def put(self, name: str, text: str, *, mode: int = 0o644) -> Path:
+        """Write a file: on PATH, or at an absolute path that examples name."""
+        if name.startswith("/"):
+            self.moved.append(name)
+            path = self.folder / name[1:]
+        else:
+            path = self.folder / "bin" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(mode)
+        return path
+
+    def run(self, command: Sequence[str], example: str) -> Ended:
+        """Run `command` with the example as its last argument."""
+        if shutil.which(command[0]) is None:
+            pytest.skip(f"{command[0]} is not installed")
+        return asyncio.run(self._run(command, example))
+
+    def sh(self, example: str) -> Ended:
+        """Run a line as cron and `/bin/sh -c` do."""
+        return self.run(("/bin/sh", "-c"), example)
+
+    def bash(self, example: str) -> Ended:
+        """Run a script as its `#!/bin/bash` does."""
+        return self.run(("/bin/bash", "-c"), example)
+
+    def python(self, example: str) -> Ended:
+        """Run a Python program."""
+        return self.run((sys.executable, "-c"), example)
+
+    def node(self, example: str) -> Ended:
+        """Run a JavaScript module."""
+        return self.run(("node", "--input-type=module", "-e"), example)
+
+    def wait(self, state: str) -> Object:
+        """Return the status in that state, once the event log has all of it."""
+        reached = state_is(state)
+
+        def is_told(found: Object | None) -> bool:
+            return reached(found) and not (found or {})["status"].get("pendingFlips")
+
+        found = wait_until(self.kube, MONITORS, self.namespace, NAME, is_told)
+        status: Object = (found or {})["status"]
+        return status
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Return the event log's lines about the monitor."""
+        return self.operator.lines(self.namespace, NAME)
+
+    def only_line(self) -> dict[str, Any]:
+        """Return the one line about the monitor; more or fewer is an error."""
+        (line,) = self.lines()
+        return line
+
+    async def _run(self, command: Sequence[str], example: str) -> Ended:
+        connections: list[bytearray] = []
+        service = urlsplit(self.operator.ping)
+        async with asyncio.timeout(_LONGEST), asyncio.TaskGroup() as group:
+
+            def accept(
+                reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+            ) -> None:
+                connections.append(bytearray())
+                address = (service.hostname or "", service.port or 0)
+                ends = _end_to_end(reader, writer, address, connections[-1])
+                group.create_task(ends)
+
+            front = await asyncio.start_server(accept, "127.0.0.1", ssl=self._tls())
+            async with front:
+                host, port = front.sockets[0].getsockname()
+                text = self._placed(example, f"{host}:{port}")
+                exit_code, output, errors = await self._execute([*command, text])
+        answers = [each for data in connections for each in _answers(bytes(data))]
+        return Ended(exit_code, output, errors, answers)
+
+    def _placed(self, example: str, host: str) -> str:
+        for path in self.moved:
+            example = example.replace(path, f"{self.folder}{path}")
+        return self.site.place(example, host, self.token)
+
+    async def _execute(self, command: Sequence[str]) -> tuple[int, str, str]:
+        pipe = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(
+            *command, cwd=self.folder, env=self._env(), stdout=pipe, stderr=pipe
+        )
+        try:
+            output, errors = await process.communicate()
+        except asyncio.CancelledError:
+            process.kill()
+            raise
+        return process.returncode or 0, output.decode(), errors.decode()
+
+    def _tls(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.folder / "cert.pem", self.folder / "key.pem")
+        return context
+
+    def _env(self) -> dict[str, str]:
+        """Make an environment without the user's own settings and proxies."""
+        programs = (self.folder / "bin", Path(sys.executable).parent)
+        trusted = str(self.folder / "cert.pem")
+        names = ("CURL_CA_BUNDLE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
+        return {
+            "PATH": os.pathsep.join([*map(str, programs), os.environ["PATH"]]),
+            "HOME": str(self.folder),
+            "WGETRC": str(self.folder / "wgetrc"),
+            "NODE_EXTRA_CA_CERTS": trusted,
+            "MONITOR_ID": self.token,
+            **dict.fromkeys(names, trusted),
+        }
+
+
+def subject(
+    kube: Kube, operator: RunningOperator, namespace: str, site: Site, folder: Path
+) -> Subject:
+    """Make a monitor of a daily job and what an example needs to reach it."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    kube.create(ping_monitor(namespace, NAME, interval="24h", gracePeriod="10m"))
+    subprocess.run(_CERTIFICATE, cwd=folder, check=True, capture_output=True)
+    (folder / "wgetrc").write_text(f"ca_certificate = {folder / 'cert.pem'}\n")
+    token = ping_url(kube, namespace, NAME).rpartition("/")[2]
+    return Subject(kube, operator, namespace, token, site, folder)
+
+
+def cron_command(entry: str) -> str:
+    """Return the command of a crontab entry, whose five fields must be readable.
+
+    cron wants an entry on one line; where a page breaks it, the shell joins it again.
+    """
+    *fields, command = entry.split(maxsplit=5)
+    cron.parse(" ".join(fields), "UTC")
+    assert "%" not in command, "to cron, % is the end of the line"
+    return command
+
+
+async def _end_to_end(
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    service: tuple[str, int],
+    seen: bytearray,
+) -> None:
+    inner_reader, inner_writer = await asyncio.open_connection(*service)
+    await asyncio.gather(
+        _pass_on(reader, inner_writer, bytearray()),
+        _pass_on(inner_reader, writer, seen),
+    )
+
+
+async def _pass_on(
+    source: asyncio.StreamReader, sink: asyncio.StreamWriter, seen: bytearray
+) -> None:
+    """Copy until one side hangs up, which ends the other side too."""
+    try:
+        while data := await source.read(2**16):
+            seen += data
+            sink.write(data)
+            await sink.drain()
+    except (ConnectionError, ssl.SSLError):
+        return
+    finally:
+        sink.close()
+
+
+def _answers(data: bytes) -> Iterator[Answer]:
+    while data:
+        head, _, rest = data.partition(b"\r\n\r\n")
+        found = re.search(rb"(?i)content-length: *(\d+)", head)
+        length = int(found[1]) if found else len(rest)
+        yield Answer(int(head.split()[1]), rest[:length].decode())
+        data = rest[length:]
