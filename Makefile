@@ -34,7 +34,7 @@ $(READY): requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: $(PYTHON) is $$($(PYTHON) -V 2>&1)." >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) has no venv module. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	@echo "Setting up $(VENV) with $(PYTHON) …" >&2
-	@$(PYTHON) -m venv --clear $(VENV)
+	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --require-hashes -r requirements-dev.lock
 	@$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
@@ -90,9 +90,10 @@ cluster-down: $(READY) ## Stop that cluster and remove all of it
 	@rm -rf .cluster
 
 .PHONY: run
-run: cluster ## Run the operator here, as the cluster's administrator
+run: cluster ## Run the operator on it, as the cluster's administrator
 	$(KUBECTL) --kubeconfig .cluster/kubeconfig apply --server-side -k manifests/base
-	$(BIN)/heartbeats run --kubeconfig .cluster/kubeconfig
+	$(BIN)/heartbeats run --kubeconfig .cluster/kubeconfig --ping-address 127.0.0.1:8080 \
+		--metrics-address 127.0.0.1:9090 --health-address 127.0.0.1:8081
 
 .PHONY: clean
 clean: ## Remove the virtual environment and what tools have cached here

@@ -38,6 +38,9 @@ class Evidence(Protocol):
         Raises EvidenceError.
         """
 
+    async def explain(self, entries: Sequence[Entry]) -> None:
+        """Read what may say why these monitors hear nothing, if it can be read."""
+
 
 class Observer(Protocol):
     """Counts what the watchdog does."""
@@ -104,6 +107,10 @@ class Watchdog:
                 due = [uid for uid in due if uid not in set(blind)]
             else:
                 self._see_again()
+        # Also of what is only late: a pod may be gone when its window ends.
+        await self._evidence.explain(
+            [entry for uid in due if (entry := self._ledger.get(uid))]
+        )
         for uid in due:
             self._ledger.judge(uid, now=now)
 

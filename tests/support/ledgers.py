@@ -1,9 +1,10 @@
 """A ledger with everything around it in memory, and a clock that tests turn."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from heartbeats.core.catchup import Remains
 from heartbeats.core.model import (
     CheckIn,
     CronJobFacts,
@@ -15,7 +16,7 @@ from heartbeats.core.model import (
     Uid,
 )
 from heartbeats.core.policy import Defaults
-from heartbeats.core.transitions import Missed
+from heartbeats.core.silence import Hindrances, Missed
 from heartbeats.ledger import Entry, Ledger, Sighting
 
 NAMESPACE = "shop"
@@ -26,13 +27,22 @@ class MemoryRuns:
     """Reports and stuck Jobs by CronJob."""
 
     reports: dict[Uid, list[CheckIn]] = field(default_factory=dict)
-    hindrances: dict[Uid, dict[datetime, str]] = field(default_factory=dict)
+    pending: dict[Uid, dict[datetime, str]] = field(default_factory=dict)
 
     def check_ins(self, cron_job: Uid) -> Iterable[CheckIn]:
         return list(self.reports.get(cron_job, ()))
 
-    def stuck(self, cron_job: Uid) -> Mapping[datetime, str]:
-        return self.hindrances.get(cron_job, {})
+    def hindrances(self, cron_job: Uid) -> Hindrances:
+        return Hindrances(self.pending.get(cron_job, {}))
+
+    def remains(self, cron_job: CronJobFacts) -> Remains:
+        reports = self.reports.get(cron_job.uid, [])
+        return Remains(
+            cron_job,
+            jobs=frozenset(each.run_id for each in reports if each.run_id),
+            slots=frozenset(each.slot_at for each in reports if each.slot_at),
+            pending=frozenset(self.pending.get(cron_job.uid, {})),
+        )
 
 
 @dataclass

@@ -14,6 +14,7 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -116,7 +117,9 @@ class Subject:
         """Run `command` with the example as its last argument."""
         if shutil.which(command[0]) is None:
             pytest.skip(f"{command[0]} is not installed")
-        return asyncio.run(self._run(command, example))
+        # asyncio.run() would take the place of the loop that pytest-asyncio keeps.
+        with closing(asyncio.new_event_loop()) as loop:
+            return loop.run_until_complete(self._run(command, example))
 
     def sh(self, example: str) -> Ended:
         """Run a line as cron and `/bin/sh -c` do."""
@@ -213,12 +216,18 @@ class Subject:
 
 
 def subject(
-    kube: Kube, operator: RunningOperator, namespace: str, site: Site, folder: Path
+    kube: Kube,
+    operator: RunningOperator,
+    namespace: str,
+    site: Site,
+    folder: Path,
+    **spec: Any,
 ) -> Subject:
     """Make a monitor of a daily job and what an example needs to reach it."""
     if shutil.which("openssl") is None:
         pytest.skip("openssl is not installed")
-    kube.create(ping_monitor(namespace, NAME, interval="24h", gracePeriod="10m"))
+    daily = {"interval": "24h", "gracePeriod": "10m"}
+    kube.create(ping_monitor(namespace, NAME, **daily, **spec))
     subprocess.run(_CERTIFICATE, cwd=folder, check=True, capture_output=True)
     (folder / "wgetrc").write_text(f"ca_certificate = {folder / 'cert.pem'}\n")
     token = ping_url(kube, namespace, NAME).rpartition("/")[2]

@@ -6,7 +6,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import aiohttp
@@ -30,6 +30,7 @@ from heartbeats.edges.kube.objects import ConfigMap, CronJob, Job, Namespace
 from heartbeats.edges.kube.ping_urls import Guard, PingUrls
 from heartbeats.edges.kube.pods import ClusterPods
 from heartbeats.edges.kube.reflector import Reflector, Selection
+from heartbeats.edges.kube.refusals import Refusals
 from heartbeats.edges.kube.resources import CONFIG_MAPS, CRON_JOBS, JOBS, NAMESPACES
 from heartbeats.edges.kube.segments import SELECTOR, JournalReader
 from heartbeats.edges.kube.signing import KeyLostError, KeySecret
@@ -44,6 +45,7 @@ from heartbeats.watchdog import Watchdog
 logger = logging.getLogger(__name__)
 
 KEY_SECONDS = 60.0
+CONFIRM_WITHIN = timedelta(seconds=10)
 
 
 class OperatorRole:
@@ -68,7 +70,7 @@ class OperatorRole:
         guard = Guard(client, config.own_namespace) if config.ping_secrets else None
         self._urls = PingUrls(client, guard, public_url)
         effects = Effects(self.writer, told, self._urls, clock, metrics)
-        self.jobs = JobBook(ClusterPods(client), clock)
+        self.jobs = JobBook(ClusterPods(client), Refusals(client), clock)
         defaults = Defaults(config.cluster_time_zone)
         self.ledger = Ledger(self.jobs, effects, defaults)
         self._discovery = Autodiscovery(
@@ -78,6 +80,7 @@ class OperatorRole:
         )
         self.journal = JournalReader(client, config.own_namespace, self._ping)
         self._keys = KeySecret(client, config.own_namespace)
+        self._gaps: asyncio.Queue[set[Uid]] = asyncio.Queue()
         self._sweep = MonitorSweep(client, self.ledger, config.namespace, self._lose)
         self.kopf = KopfThread(
             credentials, self._hand_over, clock=clock, namespace=config.namespace
@@ -103,7 +106,10 @@ class OperatorRole:
             client, Selection(CRON_JOBS, CronJob, scope), on_event=self._see_cron_job
         )
         self.job_stream = Reflector(
-            client, Selection(JOBS, Job, scope), on_event=self._see_job
+            client,
+            Selection(JOBS, Job, scope),
+            on_event=self.jobs.take,
+            on_synced=self.jobs.listed,
         )
         self.segments = Reflector(
             client,
@@ -117,7 +123,7 @@ class OperatorRole:
         self.writer.attach(self.ledger)
         self.journal.attach(self.ledger)
         self._discovery.attach(self.ledger)
-        self.jobs.report_to(self._job)
+        self.jobs.report_to(self._job, self._gaps.put_nowait)
 
     @property
     def streams(self) -> list[Reflector[Any]]:
@@ -155,6 +161,7 @@ class OperatorRole:
                 group.create_task(self.journal.run())
                 group.create_task(self._sweep.run())
                 group.create_task(self._measure())
+                group.create_task(self._close_gaps())
                 group.create_task(self._begin())
         finally:
             await self.kopf.stop()
@@ -164,13 +171,34 @@ class OperatorRole:
         for stream in self.streams:
             await stream.synced.wait()
         await self._sweep.first()
-        await self.jobs.settled()
+        await self._confirm_jobs()
         self.ledger.open(now=self._clock.now())
         self._discovery.mark_all()
         logger.info("Watching %d monitors", len(self.ledger))
         async with asyncio.TaskGroup() as group:
             group.create_task(self.watchdog.run())
             group.create_task(self._keep_keys())
+
+    async def _confirm_jobs(self) -> None:
+        """Return when no CronJob speaks of a Job that was not read yet."""
+        while True:
+            try:
+                await self.cron_jobs.confirm(within=CONFIRM_WITHIN)
+                await self.job_stream.confirm(within=CONFIRM_WITHIN)
+            except KubeError as error:
+                logger.warning("Still catching up: %s", error)
+                await asyncio.sleep(1)
+            else:
+                await self.jobs.settled()
+                return
+
+    async def _close_gaps(self) -> None:
+        """Conclude what happened to Jobs that were deleted unseen."""
+        while True:
+            cron_jobs = await self._gaps.get()
+            await self._confirm_jobs()
+            for uid in cron_jobs:
+                self.ledger.catch_up(uid, now=self._clock.now())
 
     async def _keep_keys(self) -> None:
         while True:
@@ -245,15 +273,10 @@ class OperatorRole:
         facts = facts_of(event.object)
         if event.kind is Change.DELETED:
             self.ledger.lose_cron_job(facts, now=self._clock.now())
+            self.jobs.forget(facts.uid)
         else:
             self.ledger.see_cron_job(facts, now=self._clock.now())
         self._discovery.mark(facts.namespace, facts.name)
-
-    def _see_job(self, event: ObjectEvent[Job]) -> None:
-        if event.kind is Change.DELETED:
-            self.jobs.lose(event.object)
-        else:
-            self.jobs.see(event.object)
 
     def _see_namespace(self, event: ObjectEvent[Namespace]) -> None:
         meta = event.object.metadata

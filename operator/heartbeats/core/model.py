@@ -74,6 +74,8 @@ class Reason(StrEnum):
     # New, Paused and Unknown
     NEVER_REPORTED = "NeverReported"
     PAUSED = "Paused"
+    BLIND_WINDOW = "BlindWindow"
+    AMBIGUOUS = "Ambiguous"
     SCHEDULE_MISMATCH = "ScheduleMismatch"
     INVALID_SCHEDULE = "InvalidSchedule"
     UNKNOWN_TIME_ZONE = "UnknownTimeZone"
@@ -82,6 +84,7 @@ class Reason(StrEnum):
     # Ready=True, and Events only
     ACCEPTED = "Accepted"
     RECOVERED = "Recovered"
+    RETRACTED = "Retracted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +122,8 @@ class CronJobFacts:
     name: str
     namespace: str
     schedule: str
+    generation: int = 0
+    """Grows with every edit of the spec, and with nothing else."""
     time_zone: str | None = None
     suspend: bool = False
     concurrency_policy: str = "Allow"
@@ -138,6 +143,8 @@ class Judged:
     time_zone: str | None = None
     interval: timedelta | None = None
     cron_job_uid: Uid | None = None
+    generation: int = field(default=0, compare=False)
+    """The CronJob's, to tell whether it was edited while nobody watched."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,6 +206,10 @@ class CheckIn:
     message: str = ""
     scheduled: bool = True
     """False for a run started by hand: recorded, but it stands for no slot."""
+    inferred: bool = False
+    """Concluded from what is left, not reported: its Job went unseen."""
+    ambiguous: bool = False
+    """A failure that the client may have made of a success we refused."""
     revision: int | None = None
     """The journal's resourceVersion for pings; None for Jobs."""
     detail: tuple[tuple[str, object], ...] = ()
@@ -214,6 +225,8 @@ class ActiveRun:
     slot_at: datetime | None = None
     vanished: bool = False
     """Its Job is gone without an end; it is owed until a newer run succeeds."""
+    unseen: bool = False
+    """Its end may have been reported while we could not listen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,7 +243,16 @@ class Run:
     exit_code: int | None = None
     message: str = ""
     scheduled: bool = True
+    inferred: bool = False
     reason: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blindness:
+    """A time in which reports may have been refused or gone unseen."""
+
+    began_at: datetime
+    ended_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -288,6 +310,14 @@ class State:
     """When trouble last came or went."""
     mismatch_at: datetime | None = None
     """A run of a slot that the schedule does not have was seen."""
+    blind_at: datetime | None = None
+    """A window ended of which too little was seen to judge it."""
+    unseen_slot_at: datetime | None = None
+    """The slot whose window was touched by blindness: silence in it proves nothing."""
+    unseen_until: datetime | None = None
+    """When that blindness ended."""
+    ambiguous_at: datetime | None = None
+    """A failure came that may be the echo of a success we refused."""
     next_expected_at: datetime | None = None
     """The earliest slot that is not settled."""
     settled_slots: tuple[datetime, ...] = ()

@@ -96,9 +96,9 @@ def deadlines(state: State, policy: Policy, table: Timetable) -> Iterator[Deadli
     """Yield all that silence would break; nothing while paused, Down or troubled."""
     if not is_judged(state, policy) or state.incident:
         return
-    within = policy.first_check_in_within
-    if within is not None and is_new(state) and state.armed_at is not None:
-        yield Deadline(state.armed_at + within, Expiry.FIRST_CHECK_IN)
+    within, armed_at = policy.first_check_in_within, state.armed_at
+    if within is not None and is_new(state) and armed_at is not None:
+        yield Deadline(armed_at + within, Expiry.FIRST_CHECK_IN, slot_at=armed_at)
     due_at = state.next_expected_at
     if due_at is not None and not is_covered(state, policy):
         yield Deadline(due_at + policy.grace, Expiry.APPEARANCE, slot_at=due_at)

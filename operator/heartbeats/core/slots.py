@@ -4,6 +4,7 @@
 is. Slots may be settled out of order while an earlier run's pod is pending.
 """
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -114,6 +115,39 @@ def after_missed(state: State, table: Timetable, deadline: Deadline) -> State:
     if deadline.expiry is not Expiry.APPEARANCE or deadline.slot_at is None:
         return state
     return _advance(state, table, deadline.slot_at)
+
+
+def after_unseen(
+    state: State, table: Timetable, deadline: Deadline, *, until: datetime
+) -> State:
+    """Arm the window after one that could not be observed up to `until`."""
+    if deadline.expiry is not Expiry.APPEARANCE or deadline.slot_at is None:
+        return state
+    if table.cron is not None:
+        return _advance(state, table, deadline.slot_at)
+    return replace(state, next_expected_at=table.next_after(until))
+
+
+def settle_until(
+    state: State, table: Timetable, until: datetime, pending: Collection[datetime]
+) -> State:
+    """Settle every slot up to an instant but those whose Jobs are still pending."""
+    due_at = state.next_expected_at
+    if due_at is None or due_at > until:
+        return state
+    waiting = [slot for slot in pending if due_at <= slot <= until]
+    if not waiting:
+        return _advance(state, table, until)
+    first = min(waiting)
+    ahead: list[datetime] = []
+    slot_at = table.next_after(first)
+    while slot_at is not None and slot_at <= until:
+        if slot_at not in waiting:
+            ahead.append(slot_at)
+        slot_at = table.next_after(slot_at)
+    return replace(
+        state, next_expected_at=first, settled_slots=tuple(ahead[-MAX_SETTLED_AHEAD:])
+    )
 
 
 def excuse_expired(

@@ -59,7 +59,7 @@ _SENTENCE = limited(1024)
 _DURATION = Form(durations.format, durations.parse)
 
 _CHECK_IN = (
-    Field("id", "id", TEXT),
+    Field("id", "id", limited(128)),
     Field("at", "time", INSTANT),
     Field("kind", "kind", word(Kind)),
     Field("run_id", "runID", limited(128)),
@@ -70,23 +70,27 @@ _CHECK_IN = (
     Field("source", "source", limited(200)),
     Field("message", "message", _MESSAGE),
     Field("scheduled", "scheduled", FLAG),
+    Field("inferred", "inferred", FLAG),
+    Field("ambiguous", "ambiguous", FLAG),
 )
 _ACTIVE_RUN = (
-    Field("id", "id", TEXT),
+    Field("id", "id", limited(128)),
     Field("started_at", "startTime", INSTANT),
     Field("slot_at", "slotTime", INSTANT),
     Field("vanished", "vanished", FLAG),
+    Field("unseen", "unseen", FLAG),
 )
 _RUN = (
     Field("outcome", "outcome", TEXT),
     Field("at", "time", INSTANT),
-    Field("id", "id", TEXT),
+    Field("id", "id", limited(128)),
     Field("slot_at", "slotTime", INSTANT),
     Field("started_at", "startTime", INSTANT),
     Field("duration", "durationMilliseconds", MILLISECONDS),
     Field("exit_code", "exitCode", NUMBER),
     Field("message", "message", _MESSAGE),
     Field("scheduled", "scheduled", FLAG),
+    Field("inferred", "inferred", FLAG),
     Field("reason", "reason", word(Reason)),
 )
 _INCIDENT = (
@@ -96,7 +100,7 @@ _INCIDENT = (
     Field("slot_at", "slotTime", INSTANT),
 )
 _FLIP = (
-    Field("id", "id", TEXT),
+    Field("id", "id", limited(128)),
     Field("at", "time", INSTANT),
     Field("before", "before", word(Health)),
     Field("after", "after", word(Health)),
@@ -112,13 +116,18 @@ _APPLIED = (
     Field("job_uids", "jobUIDs", TEXTS),
 )
 _JUDGED = (
-    Field("schedule", "schedule", TEXT),
-    Field("time_zone", "timeZone", TEXT),
+    Field("schedule", "schedule", limited(1024)),
+    Field("time_zone", "timeZone", limited(64)),
     Field("interval", "interval", _DURATION),
     Field("cron_job_uid", "uid", TEXT),
+    Field("generation", "generation", NUMBER),
 )
 _STATE = (
     Field("mismatch_at", "mismatchTime", INSTANT),
+    Field("blind_at", "blindTime", INSTANT),
+    Field("unseen_slot_at", "unseenSlotTime", INSTANT),
+    Field("unseen_until", "unseenUntil", INSTANT),
+    Field("ambiguous_at", "ambiguousTime", INSTANT),
     Field("next_expected_at", "nextExpectedTime", INSTANT),
     Field("settled_slots", "settledSlots", INSTANTS),
     Field("last_check_in", "lastCheckIn", record(CheckIn, _CHECK_IN)),

@@ -39,8 +39,17 @@ def _held_up(state: State, policy: Policy) -> Verdict | None:
         return Verdict(Health.DOWN, incident.reason, incident.message)
     if state.trouble is not None and not policy.orphaned:
         return Verdict(Health.UNKNOWN, state.trouble.reason, state.trouble.message)
+    return _doubtful(state, policy)
+
+
+def _doubtful(state: State, policy: Policy) -> Verdict | None:
+    """Say what cannot be known, until an outcome is seen."""
     if state.mismatch_at is not None:
         return Verdict(Health.UNKNOWN, Reason.SCHEDULE_MISMATCH, _mismatch(policy))
+    if state.ambiguous_at is not None:
+        return Verdict(Health.UNKNOWN, Reason.AMBIGUOUS, _ambiguous(state.ambiguous_at))
+    if state.blind_at is not None:
+        return Verdict(Health.UNKNOWN, Reason.BLIND_WINDOW, _blind(state.blind_at))
     return None
 
 
@@ -54,31 +63,39 @@ def _judged(state: State, policy: Policy, *, now: datetime) -> Verdict:
 
 
 def settle(
-    before: State, after: State, policy: Policy, uid: Uid, at: datetime
+    before: State,
+    after: State,
+    policy: Policy,
+    uid: Uid,
+    at: datetime,
+    why: Reason | None = None,
 ) -> State:
-    """Record the verdict of a new state; a changed word becomes a pending flip."""
+    """Record the verdict of a new state; a changed word becomes a pending flip.
+
+    `why` names the flip where the new word's own reason would not say it.
+    """
     word = verdict(after, policy, now=at)
     health = Health.UP if word.health is Health.LATE else word.health
     if word.health is Health.LATE:
         word = Verdict(Health.UP, Reason.ON_SCHEDULE, _up(after))
     after = replace(after, health=health, reason=word.reason, message=word.message)
-    if before.changed_at is None:
-        return replace(after, changed_at=at)
     if health is before.health:
-        return after
-    flip = _flip(before, after, uid, at)
+        return replace(after, changed_at=before.changed_at or at)
+    flip = _flip(before, after, uid, at, why)
     kept = (*before.pending_flips, flip)[-MAX_PENDING_FLIPS:]
     return replace(after, changed_at=at, pending_flips=kept)
 
 
-def _flip(before: State, after: State, uid: Uid, at: datetime) -> Flip:
+def _flip(
+    before: State, after: State, uid: Uid, at: datetime, why: Reason | None
+) -> Flip:
     recovered = before.health is Health.DOWN and after.health is Health.UP
     return Flip(
         id=stable_id(uid, at.isoformat(), before.health, after.health),
         at=at,
         before=before.health,
         after=after.health,
-        reason=Reason.RECOVERED if recovered else after.reason,
+        reason=why or (Reason.RECOVERED if recovered else after.reason),
         message=after.message,
         slot_at=after.incident.slot_at if after.incident else None,
     )
@@ -103,6 +120,20 @@ def _mismatch(policy: Policy) -> str:
     return (
         "A run appeared for a time that the schedule does not have; is "
         f'--cluster-time-zone="{policy.time_zone}" the zone of kube-controller-manager?'
+    )
+
+
+def _ambiguous(at: datetime) -> str:
+    return (
+        f"A failure was reported at {instant(at)}, within a minute of a success that "
+        "could not be stored: a command like `job && ping || ping fail` does that."
+    )
+
+
+def _blind(at: datetime) -> str:
+    return (
+        f"The window that ended at {instant(at)} cannot be judged: reports may have "
+        "been refused or gone unseen in it."
     )
 
 

@@ -192,7 +192,8 @@ def _delete(admin: Admin, manifests: list[Manifest], progress: Progress) -> None
 
 
 def _take_down(plan: Plan, progress: Progress) -> None:
-    progress.line(f"Removing the cluster {plan.home.name!r} …")
+    if plan.choice.provider is not Provider.CONTEXT:
+        progress.line(f"Removing the cluster {plan.home.name!r} …")
     try:
         with providers.exclusive(plan.home, progress):
             providers.take_down(plan.home, progress)

@@ -7,6 +7,6 @@ wait, or know how a fact arrived.
 """
 
 from heartbeats.ledger.entries import Entry, Listener, Runs, Sighting
-from heartbeats.ledger.ledger import JUDGED_AFTER, Ledger
+from heartbeats.ledger.ledger import Ledger
 
-__all__ = ["JUDGED_AFTER", "Entry", "Ledger", "Listener", "Runs", "Sighting"]
+__all__ = ["Entry", "Ledger", "Listener", "Runs", "Sighting"]

@@ -1,13 +1,15 @@
 """What the ledger holds of a monitor, and whom it asks and tells."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from heartbeats.core.catchup import Remains
 from heartbeats.core.model import (
     CheckIn,
+    CronJobFacts,
     MonitorKey,
     Policy,
     Spec,
@@ -15,7 +17,8 @@ from heartbeats.core.model import (
     Trouble,
     Uid,
 )
-from heartbeats.core.transitions import Missed, Subject
+from heartbeats.core.silence import Hindrances, Missed
+from heartbeats.core.subject import Subject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +72,11 @@ class Runs(Protocol):
     def check_ins(self, cron_job: Uid) -> Iterable[CheckIn]:
         """Return the reports of all Jobs that exist, oldest first."""
 
-    def stuck(self, cron_job: Uid) -> Mapping[datetime, str]:
-        """Return, by slot, why the pod of an unfinished Job is not ready."""
+    def hindrances(self, cron_job: Uid) -> Hindrances:
+        """Return what is known of why runs do not appear."""
+
+    def remains(self, cron_job: CronJobFacts) -> Remains:
+        """Return what is left of the runs of a CronJob."""
 
 
 class Listener(Protocol):

@@ -6,19 +6,26 @@ would see missing CronJobs everywhere.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from heartbeats.core.model import CheckIn, CronJobFacts, MonitorKey, State, Uid
+from heartbeats.core.catchup import Gap, catch_up, told_once
+from heartbeats.core.model import (
+    Blindness,
+    CheckIn,
+    CronJobFacts,
+    MonitorKey,
+    Source,
+    State,
+    Uid,
+)
 from heartbeats.core.policy import Defaults, Surroundings, resolve
 from heartbeats.core.schedule import late_at, next_deadline
-from heartbeats.core.transitions import Subject, apply, arm, expire
+from heartbeats.core.silence import Step, blind, expire
+from heartbeats.core.subject import Subject
+from heartbeats.core.transitions import JUDGED_AFTER, apply, arm
 from heartbeats.ledger.entries import Entry, Listener, Runs, Sighting
 from heartbeats.ledger.sources import Sources
 from heartbeats.ledger.wakes import Wakes
-
-JUDGED_AFTER = timedelta(seconds=1)
-"""How long after its deadline a monitor is judged, so that a report made in time
-can still arrive."""
 
 
 class Ledger:
@@ -147,6 +154,23 @@ class Ledger:
             for entry in self._known(self.sources.watchers_of(cron_job)):
                 self.check_in(entry.uid, check_in, now=now)
 
+    def catch_up(self, cron_job: Uid, *, now: datetime) -> None:
+        """Look again at a CronJob's runs: some were not watched for a while."""
+        for entry in self._known(self.sources.watchers_of(cron_job)):
+            facts = self.cron_job_of(entry)
+            if facts is not None and entry.subject is not None:
+                before = entry.state
+                state = self._caught_up(entry, before, before, facts, now=now)
+                self._move(entry, state, now=now)
+
+    def blind(self, source: Source, blindness: Blindness, *, now: datetime) -> None:
+        """Note a time in which reports of a kind may have been refused or unseen."""
+        for entry in self:
+            if entry.spec.source is source and entry.subject is not None:
+                state = blind(entry.state, entry.subject, blindness)
+                if state != entry.state:
+                    self._move(entry, state, now=now)
+
     def judge(self, uid: Uid, *, now: datetime) -> None:
         """Count what expired by `now`; what was heard must be complete up to it."""
         entry = self._entries.get(uid)
@@ -157,11 +181,9 @@ class Ledger:
             self._rule(entry, now=now)
             return
         facts = self.cron_job_of(entry)
-        stuck = self._runs.stuck(facts.uid) if facts else {}
-        step = expire(entry.state, entry.subject, stuck, now=now - JUDGED_AFTER)
-        for missed in step.missed:
-            self._listener.missed(entry, missed)
-        self._move(entry, step.state, now=now)
+        known = self._runs.hindrances(facts.uid) if facts else None
+        step = expire(entry.state, entry.subject, known, now=now - JUDGED_AFTER)
+        self._take(entry, step, now=now)
 
     # What became of it
 
@@ -229,12 +251,36 @@ class Ledger:
         )
         entry.policy, entry.trouble = resolve(entry.spec, around, now=now)
         fresh = entry.subject is None or entry.subject.cron_job_uid is None
-        entry.subject = Subject.of(entry.uid, entry.policy, entry.trouble, facts)
-        state = arm(entry.state, entry.subject, entry.trouble, now=now)
-        self._move(entry, state, now=now)
+        subject = Subject.of(entry.uid, entry.policy, entry.trouble, facts)
+        entry.subject = subject
+        before = entry.state
+        state = arm(before, subject, entry.trouble, now=now)
         if facts is not None and fresh:
-            for check_in in self._runs.check_ins(facts.uid):
-                self._apply(entry, entry.subject, check_in, now=now)
+            state = self._caught_up(entry, before, state, facts, now=now)
+        self._move(entry, state, now=now)
+
+    def _caught_up(
+        self,
+        entry: Entry,
+        before: State,
+        state: State,
+        facts: CronJobFacts,
+        *,
+        now: datetime,
+    ) -> State:
+        """Take over what a CronJob's runs did while they were not watched."""
+        if entry.subject is None:
+            return state
+        for check_in in self._runs.check_ins(facts.uid):
+            state = self._applied(entry, entry.subject, state, check_in)
+        if before.armed_at is not None:
+            gap = Gap(before, self._runs.remains(facts))
+            state = catch_up(state, entry.subject, gap, now=now)
+        known = self._runs.hindrances(facts.uid)
+        step = expire(state, entry.subject, known, now=now - JUDGED_AFTER)
+        for missed in step.missed:
+            self._listener.missed(entry, missed)
+        return told_once(before, step.state)
 
     def _apply_waiting(self, entry: Entry, *, now: datetime) -> None:
         if entry.subject is None:
@@ -245,12 +291,27 @@ class Ledger:
     def _apply(
         self, entry: Entry, subject: Subject, check_in: CheckIn, *, now: datetime
     ) -> None:
-        state = apply(entry.state, subject, check_in)
-        if state == entry.state:
-            return
+        state = self._applied(entry, subject, entry.state, check_in)
+        if state != entry.state:
+            self._move(entry, state, now=now)
+
+    def _applied(
+        self, entry: Entry, subject: Subject, state: State, check_in: CheckIn
+    ) -> State:
+        """Apply a check-in and tell of it, if it was not counted before."""
+        step = apply(state, subject, check_in)
+        if step.state == state:
+            return state
+        for missed in step.missed:
+            self._listener.missed(entry, missed)
         entry.counts[check_in.kind] += 1
         self._listener.checked_in(entry, check_in)
-        self._move(entry, state, now=now)
+        return step.state
+
+    def _take(self, entry: Entry, step: Step, *, now: datetime) -> None:
+        for missed in step.missed:
+            self._listener.missed(entry, missed)
+        self._move(entry, step.state, now=now)
 
     def _move(self, entry: Entry, state: State, *, now: datetime) -> None:
         urgent = len(state.pending_flips) > len(entry.state.pending_flips)

@@ -5,6 +5,7 @@ is run (`support.seeds`), and the absolute path of the job in the crontab is mov
 """
 
 import json
+import time
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -13,16 +14,18 @@ from urllib.request import urlopen
 
 import pytest
 
-from heartbeats.core import tokens
 from support.kube import Kube, wait_until
 from support.operators import RunningOperator
 from support.resources import MONITORS
-from support.seeds import NAME, Site, Subject, cron_command, subject
-from support.workloads import state_is
+from support.seeds import NAME, Ended, Site, Subject, cron_command, subject
+from support.workloads import ping_monitor
 
 pytestmark = pytest.mark.integration
 
 SITE = Site(host="overwatchapp.dev", identifier="mon_01j...")
+WITHIN = 30.0
+"""Seconds until the ping service has certainly seen a status."""
+
 JOB = "/usr/local/bin/my-export-job"
 
 SUCCESSFUL = "curl https://overwatchapp.dev/api/v1/monitors/$MONITOR_ID/checkin"
@@ -68,6 +71,15 @@ def job(
     kube: Kube, operator: RunningOperator, namespace: str, tmp_path: Path
 ) -> Subject:
     return subject(kube, operator, namespace, SITE, tmp_path)
+
+
+@pytest.fixture
+def silent_job(
+    kube: Kube, operator: RunningOperator, namespace: str, tmp_path: Path
+) -> Subject:
+    """Make one that is expected within a second."""
+    first = {"firstCheckInWithin": "1s"}
+    return subject(kube, operator, namespace, SITE, tmp_path, **first)
 
 
 def test_the_successful_checkin_is_recorded(job: Subject) -> None:
@@ -131,20 +143,28 @@ def test_a_monitor_is_looked_up_and_its_checkin_url_is_called(job: Subject) -> N
     with urlopen(data["checkinUrl"], timeout=10) as answer:  # noqa: S310 - our own
         assert answer.status == HTTPStatus.OK
     job.wait("Up")
-    assert status_becomes(job, "up")
+    become(job, "up")
 
 
-def test_a_failed_run_is_down_and_a_silent_one_is_havent_heard(
-    kube: Kube, operator: RunningOperator, namespace: str, tmp_path: Path
-) -> None:
-    """The page's two words for trouble: nobody came, or somebody said fail."""
-    job = subject(
-        kube, operator, namespace, SITE, tmp_path, firstCheckInWithin="1s"
-    )
-    job.wait("Down")
-    assert status_becomes(job, "havent_heard")
+def test_a_failed_run_is_looked_up_as_down(job: Subject) -> None:
     job.bash(FAILED)
-    assert [line["state"] for line in job.lines()] == ["missing", "reporting"]
+    become(job, "down")
+
+
+def test_a_silent_job_is_looked_up_as_havent_heard(silent_job: Subject) -> None:
+    silent_job.wait("Down")
+    become(silent_job, "havent_heard")
+    assert silent_job.only_line()["state"] == "missing"
+
+
+@pytest.mark.xfail(
+    run=False, reason="a failure does not change why a Down monitor is Down"
+)
+def test_a_silent_job_that_then_fails_is_looked_up_as_down(silent_job: Subject) -> None:
+    """The page: with ?status=fail, it is immediately marked as down."""
+    silent_job.wait("Down")
+    silent_job.bash(FAILED)
+    become(silent_job, "down")
 
 
 def test_a_monitor_of_another_type_is_not_found(job: Subject) -> None:
@@ -153,10 +173,28 @@ def test_a_monitor_of_another_type_is_not_found(job: Subject) -> None:
     wait_until(job.kube, MONITORS, job.namespace, NAME, lambda found: found is None)
     another = {"cronJob": {"name": "nightly"}}
     job.kube.create(ping_monitor(job.namespace, NAME) | {"spec": another})
-    job.wait("Unknown")
+    become(job, None)
     ended = job.bash(SUCCESSFUL)
     assert [each.status for each in ended.answers] == [HTTPStatus.NOT_FOUND]
     assert job.lines() == []
+
+
+def become(job: Subject, word: str | None) -> None:
+    """Look it up until it has that status (None: it is not found); records nothing."""
+    ends = time.monotonic() + WITHIN
+    while (said := status_of(job)) != word:
+        assert time.monotonic() < ends, f"it says {said}, not {word}"
+
+
+def status_of(job: Subject) -> str | None:
+    """Return the status that is looked up, None when there is no such monitor."""
+    try:
+        return str(look_up(job)["status"])
+    except HTTPError as error:
+        error.close()
+        if error.code != HTTPStatus.NOT_FOUND:
+            raise
+        return None
 
 
 def look_up(job: Subject) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from heartbeats.core.model import (
     Uid,
 )
 from heartbeats.core.schedule import next_deadline
+from heartbeats.core.silence import Hindrances
 from heartbeats.core.transitions import Subject, apply, arm, expire
 from heartbeats.core.verdict import verdict
 
@@ -62,7 +63,7 @@ class Story:
             "scheduled": slot is not None,
         }
         check_in = CheckIn(**{**fields, **more})  # type: ignore[arg-type]
-        self.state = apply(self.state, self.subject, check_in)
+        self.state = apply(self.state, self.subject, check_in).state
         return self
 
     def ping(self, kind: Kind = Kind.SUCCESS, **more: object) -> "Story":
@@ -75,12 +76,12 @@ class Story:
             "source": "curl",
         }
         check_in = CheckIn(**{**fields, **more})  # type: ignore[arg-type]
-        self.state = apply(self.state, self.subject, check_in)
+        self.state = apply(self.state, self.subject, check_in).state
         return self
 
     def silence(self, until: datetime, **stuck: str) -> "Story":
         self.now = until
-        whys = {NINE: stuck["stuck"]} if stuck else {}
+        whys = Hindrances({NINE: stuck["stuck"]} if stuck else {})
         self.state = expire(self.state, self.subject, whys, now=until).state
         return self
 

@@ -49,7 +49,10 @@ class StreamEvidence:
         except* errors.KubeError as group_error:
             raise EvidenceError(str(group_error.exceptions[0])) from group_error
         await self._jobs.settled()
+
+    async def explain(self, entries: Sequence[Entry]) -> None:
+        """Read what may say why runs do not appear; no verdict depends on it."""
         for entry in entries:
             facts = self._ledger.cron_job_of(entry)
             if facts is not None:
-                await self._jobs.inspect(facts.uid)
+                await self._jobs.inspect(facts)

@@ -1,18 +1,23 @@
 """The Jobs of all CronJobs as they are now, and what they report.
 
 The reflector feeds it, the ledger reads it (`ledger.Runs`), and each report goes
-to the ledger once. A failed Job is reported only after its pods were read, or
-could not be: its exit code belongs to the report. `settled` tells when no such
-reading is under way, so that nobody judges in between.
+to the ledger once, the reports of one CronJob in their order. A failed Job is
+reported only after its pods were read, or could not be: its exit code belongs to
+the report. `settled` tells when no such reading is under way, so that nobody
+judges in between.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from collections import deque
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Protocol
 
 from heartbeats.clock import Clock
-from heartbeats.core.model import CheckIn, Uid
+from heartbeats.core.catchup import Remains
+from heartbeats.core.model import CheckIn, CronJobFacts, Uid
+from heartbeats.core.silence import Hindrances
 from heartbeats.edges.kube.errors import KubeError
 from heartbeats.edges.kube.jobs import (
     end_of,
@@ -30,6 +35,7 @@ from heartbeats.edges.kube.pods import (
     explain_end,
     explain_wait,
 )
+from heartbeats.edges.kube.store import Change, ObjectEvent
 
 logger = logging.getLogger(__name__)
 
@@ -37,26 +43,69 @@ READ_SECONDS = 5.0
 """A report waits no longer for its pods than this."""
 
 READERS = 4
+MAX_DELETED_SLOTS = 32
 Report = Callable[[Uid, CheckIn], None]
+
+
+class Refused(Protocol):
+    """Reads why the controller created no Job."""
+
+    async def of(self, cron_job: CronJobFacts) -> str:
+        """Return a sentence, or nothing."""
+        ...
 
 
 class JobBook:
     """Remembers Jobs by the uid of their CronJob."""
 
-    def __init__(self, pods: Pods, clock: Clock) -> None:
+    def __init__(self, pods: Pods, refused: Refused, clock: Clock) -> None:
         self._pods = pods
+        self._refused = refused
+        self._refusals: dict[Uid, str] = {}
         self._clock = clock
         self._jobs: dict[Uid, dict[str, Job]] = {}
         self._explained: dict[str, Explanation] = {}
-        self._stuck: dict[str, str] = {}
-        self._queue: asyncio.Queue[Job] = asyncio.Queue()
+        self._waits: dict[str, str] = {}
+        self._deleted: dict[Uid, dict[datetime, str]] = {}
+        self._chains: dict[Uid, deque[Job]] = {}
+        self._queue: asyncio.Queue[Uid] = asyncio.Queue()
+        self._listed: list[Job] = []
+        self._gaps: set[Uid] = set()
         self._report: Report = lambda _uid, _check_in: None
+        self._on_gap: Callable[[set[Uid]], None] = lambda _uids: None
 
-    def report_to(self, report_: Report) -> None:
-        """Name who hears of every report from now on."""
+    def report_to(self, report_: Report, on_gap: Callable[[set[Uid]], None]) -> None:
+        """Name who hears of every report, and of CronJobs that went unwatched."""
         self._report = report_
+        self._on_gap = on_gap
 
     # The reflector's side
+
+    def take(self, event: ObjectEvent[Job]) -> None:
+        """Take what the reflector tells; a list's Jobs wait for its end.
+
+        A list comes in the order of names, and order matters.
+        """
+        owner = owner_of(event.object)
+        if owner is None:
+            return
+        if event.kind is Change.DELETED:
+            if event.initial:
+                self._gaps.add(owner)
+            self.lose(event.object, unseen=event.initial)
+        elif event.initial:
+            self._listed.append(event.object)
+        else:
+            self.see(event.object)
+
+    def listed(self, _version: str) -> None:
+        """Report the Jobs of a list in the order in which they ended or started."""
+        jobs, self._listed = self._listed, []
+        for job in sorted(jobs, key=_happened_at):
+            self.see(job)
+        gaps, self._gaps = self._gaps, set()
+        if gaps:
+            self._on_gap(gaps)
 
     def see(self, job: Job) -> None:
         """Take over a Job as it is now."""
@@ -64,27 +113,39 @@ class JobBook:
         if owner is None:
             return
         self._jobs.setdefault(owner, {})[job.metadata.uid] = job
-        self._stuck.pop(job.metadata.uid, None)
-        if has_failed(job) and job.metadata.uid not in self._explained:
-            self._queue.put_nowait(job)
-            return
-        self._tell(owner, job)
+        self._waits.pop(job.metadata.uid, None)
+        unexplained = has_failed(job) and job.metadata.uid not in self._explained
+        if unexplained or owner in self._chains:
+            self._follow(owner, job)
+        else:
+            self._tell(owner, job)
 
-    def lose(self, job: Job) -> None:
-        """Forget a deleted Job; its last report still counts."""
+    def lose(self, job: Job, *, unseen: bool = False) -> None:
+        """Forget a deleted Job; its last report still counts.
+
+        `unseen`: it was deleted while nobody watched, and may have ended before.
+        """
         owner = owner_of(job)
         if owner is None:
             return
         if end_of(job) is None:
-            self._report(owner, vanished(job, now=self._clock.now()))
-        else:
-            self._tell(owner, job)
+            self._note_deleted(owner, job)
+            if not unseen:
+                self._report(owner, vanished(job, now=self._clock.now()))
+        elif job.metadata.uid not in self._explained:
+            self.see(job)
         known = self._jobs.get(owner, {})
         known.pop(job.metadata.uid, None)
-        self._stuck.pop(job.metadata.uid, None)
-        self._explained.pop(job.metadata.uid, None)
+        self._waits.pop(job.metadata.uid, None)
+        if owner not in self._chains:
+            self._explained.pop(job.metadata.uid, None)
         if not known:
             self._jobs.pop(owner, None)
+
+    def forget(self, cron_job: Uid) -> None:
+        """Forget what was remembered of a CronJob that is gone."""
+        self._deleted.pop(cron_job, None)
+        self._refusals.pop(cron_job, None)
 
     # The ledger's side
 
@@ -93,15 +154,25 @@ class JobBook:
         reports = (self._reported(job) for job in self._jobs_of(cron_job))
         return sorted((each for each in reports if each), key=lambda each: each.at)
 
-    def stuck(self, cron_job: Uid) -> Mapping[datetime, str]:
-        """Return, by slot, what keeps the pod of a Job from being ready."""
-        found: dict[datetime, str] = {}
+    def hindrances(self, cron_job: Uid) -> Hindrances:
+        """Return what is known of why runs do not appear."""
+        found = dict(self._deleted.get(cron_job, {}))
         for job in self._pending(cron_job):
             slot_at = slot_of(job)
             if slot_at is not None:
-                why = self._stuck.get(job.metadata.uid, "its pod is not ready.")
-                found[slot_at] = why
-        return found
+                found[slot_at] = self._waits.get(job.metadata.uid, NOT_READY)
+        return Hindrances(found, self._refusals.get(cron_job, ""))
+
+    def remains(self, cron_job: CronJobFacts) -> Remains:
+        """Return what is left of the runs of a CronJob."""
+        jobs = self._jobs_of(cron_job.uid)
+        pending = self._pending(cron_job.uid)
+        return Remains(
+            cron_job,
+            jobs=frozenset(job.metadata.uid for job in jobs),
+            slots=frozenset(filter(None, map(slot_of, jobs))),
+            pending=frozenset(filter(None, map(slot_of, pending))),
+        )
 
     # Before judging
 
@@ -109,16 +180,27 @@ class JobBook:
         """Return when every failed Job seen so far has been reported."""
         await self._queue.join()
 
-    async def inspect(self, cron_job: Uid) -> None:
-        """Read what keeps the pending Jobs of a CronJob from starting."""
-        for job in self._pending(cron_job):
+    async def inspect(self, cron_job: CronJobFacts) -> None:
+        """Read what keeps the runs of a CronJob from appearing."""
+        pending = self._pending(cron_job.uid)
+        for job in pending:
             try:
                 async with asyncio.timeout(READ_SECONDS):
                     pods = await self._pods.of(job)
             except (KubeError, TimeoutError) as error:
-                self._stuck[job.metadata.uid] = f"its pods cannot be read: {error}"
+                self._waits[job.metadata.uid] = f"its pods cannot be read: {error}"
             else:
-                self._stuck[job.metadata.uid] = explain_wait(pods)
+                self._waits[job.metadata.uid] = explain_wait(pods)
+        if not pending:
+            await self._read_refusal(cron_job)
+
+    async def _read_refusal(self, cron_job: CronJobFacts) -> None:
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                said = await self._refused.of(cron_job)
+        except (KubeError, TimeoutError) as error:
+            said = f"Its Events cannot be read: {error}"
+        self._refusals[cron_job.uid] = said
 
     async def run(self) -> None:
         """Read the pods of failed Jobs until cancelled."""
@@ -126,15 +208,33 @@ class JobBook:
             for _ in range(READERS):
                 group.create_task(self._read())
 
+    def _follow(self, owner: Uid, job: Job) -> None:
+        """Report a Job after those of its CronJob that are being explained."""
+        chain = self._chains.get(owner)
+        if chain is not None:
+            chain.append(job)
+            return
+        self._chains[owner] = deque([job])
+        self._queue.put_nowait(owner)
+
     async def _read(self) -> None:
         while True:
-            job = await self._queue.get()
+            owner = await self._queue.get()
             try:
-                await self._explain(job)
+                chain = self._chains[owner]
+                while chain:
+                    await self._explain(chain[0])
+                    job = chain.popleft()
+                    self._tell(owner, job)
+                    if job.metadata.uid not in self._jobs.get(owner, {}):
+                        self._explained.pop(job.metadata.uid, None)
             finally:
+                self._chains.pop(owner, None)
                 self._queue.task_done()
 
     async def _explain(self, job: Job) -> None:
+        if not has_failed(job) or job.metadata.uid in self._explained:
+            return
         explanation = Explanation()
         try:
             async with asyncio.timeout(READ_SECONDS):
@@ -145,10 +245,7 @@ class JobBook:
                 error,
                 extra={"namespace": job.metadata.namespace, "job": job.metadata.name},
             )
-        owner = owner_of(job)
-        if owner is not None:
-            self._explained[job.metadata.uid] = explanation
-            self._tell(owner, job)
+        self._explained[job.metadata.uid] = explanation
 
     def _jobs_of(self, cron_job: Uid) -> list[Job]:
         return list(self._jobs.get(cron_job, {}).values())
@@ -157,15 +254,39 @@ class JobBook:
         jobs = self._jobs_of(cron_job)
         return [job for job in jobs if not end_of(job) and not has_started(job)]
 
+    def _note_deleted(self, owner: Uid, job: Job) -> None:
+        """Remember what kept a Job from starting that was deleted before it did."""
+        slot_at = slot_of(job)
+        if has_started(job) or slot_at is None:
+            return
+        why = self._waits.get(job.metadata.uid, NOT_READY)
+        slots = self._deleted.setdefault(owner, {})
+        slots[slot_at] = f"{why.rstrip('.')}; its Job was deleted before it was ready."
+        while len(slots) > MAX_DELETED_SLOTS:
+            del slots[min(slots)]
+
     def _reported(self, job: Job) -> CheckIn | None:
         uid = job.metadata.uid
         if has_failed(job) and uid not in self._explained:
             return None  # comes by itself when its pods were read
-        why = self._explained.get(uid, Explanation())
+        return self._report_of(job)
+
+    def _report_of(self, job: Job) -> CheckIn | None:
+        why = self._explained.get(job.metadata.uid, Explanation())
         return report(job, exit_code=why.exit_code, message=why.message)
 
     def _tell(self, owner: Uid, job: Job) -> None:
-        why = self._explained.get(job.metadata.uid, Explanation())
-        check_in = report(job, exit_code=why.exit_code, message=why.message)
+        check_in = self._report_of(job)
         if check_in is not None:
             self._report(owner, check_in)
+
+
+NOT_READY = "its pod is not ready."
+
+
+def _happened_at(job: Job) -> datetime:
+    check_in = report(job)
+    return check_in.at if check_in else job.metadata.creation_timestamp or _NEVER
+
+
+_NEVER = datetime.min.replace(tzinfo=UTC)

@@ -34,6 +34,7 @@ def facts_of(cron_job: CronJob) -> CronJobFacts:
         name=meta.name,
         namespace=meta.namespace,
         schedule=spec.schedule,
+        generation=meta.generation,
         time_zone=spec.time_zone,
         suspend=spec.suspend,
         concurrency_policy=spec.concurrency_policy,

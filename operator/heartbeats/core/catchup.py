@@ -1,0 +1,164 @@
+"""What happened while nobody watched, as far as it can be told afterwards.
+
+Jobs that exist report themselves. Of the others, the CronJob remembers the newest
+slot it made a Job for and its newest success: from these a run may be inferred,
+and what cannot be inferred is unknown, never bad. It may not conclude that a run
+failed or was missed from the absence of a Job that may have been deleted.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from heartbeats.core.model import (
+    ActiveRun,
+    CheckIn,
+    CronJobFacts,
+    Flip,
+    Kind,
+    State,
+)
+from heartbeats.core.schedule import next_deadline
+from heartbeats.core.slots import settle_until
+from heartbeats.core.subject import Subject
+from heartbeats.core.transitions import JUDGED_AFTER, apply
+from heartbeats.core.verdict import settle
+
+
+@dataclass(frozen=True, slots=True)
+class Remains:
+    """What is left of a CronJob's runs after a time of blindness."""
+
+    cron_job: CronJobFacts
+    jobs: Collection[str] = field(default_factory=frozenset)
+    """Uids of the Jobs that exist; they report themselves."""
+    slots: Collection[datetime] = field(default_factory=frozenset)
+    """The slots of these Jobs."""
+    pending: Collection[datetime] = field(default_factory=frozenset)
+    """Slots whose Job exists and has not started."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A time of blindness: the state when it began, and what is left of it."""
+
+    before: State
+    remains: Remains
+
+
+def catch_up(state: State, subject: Subject, gap: Gap, *, now: datetime) -> State:
+    """Conclude what happened to runs and slots whose Jobs are gone."""
+    if subject.policy.suspended or state.armed_at is None:
+        return state
+    state = _lost_runs(state, subject, gap.remains)
+    if state.armed_at != gap.before.armed_at:
+        return _rescheduled(state, subject, gap.before, now=now)
+    state = _lost_slots(state, subject, gap.remains)
+    return _edited_meanwhile(state, subject, gap, now=now)
+
+
+def _rescheduled(
+    state: State, subject: Subject, before: State, *, now: datetime
+) -> State:
+    """Doubt what was due by a timetable that was replaced unseen, nobody knows when."""
+    due_at = before.next_expected_at
+    if due_at is None or before.paused or due_at + subject.policy.grace > now:
+        return state
+    newest = state.applied.newest_run_at
+    if newest is not None and newest >= due_at:
+        return state
+    return _doubt(state, subject, due_at)
+
+
+def _lost_runs(state: State, subject: Subject, remains: Remains) -> State:
+    """Conclude how the runs ended that were open and whose Jobs are gone."""
+    for run in state.active_runs:
+        if run.id in remains.jobs or run.vanished:
+            continue
+        succeeded_at = remains.cron_job.last_success_at
+        if succeeded_at is not None and succeeded_at >= run.started_at:
+            inferred = _success(run, succeeded_at)
+            state = apply(state, subject, inferred).state
+        else:
+            state = _doubt(_without(state, run), subject, run.started_at)
+    return state
+
+
+def _without(state: State, run: ActiveRun) -> State:
+    kept = tuple(each for each in state.active_runs if each.id != run.id)
+    return replace(state, active_runs=kept)
+
+
+def _success(run: ActiveRun, at: datetime) -> CheckIn:
+    return CheckIn(
+        id=f"{run.id}-inferred",
+        kind=Kind.SUCCESS,
+        at=at,
+        run_id=run.id,
+        slot_at=run.slot_at,
+        started_at=run.started_at,
+        source="CronJob status",
+        inferred=True,
+    )
+
+
+def _lost_slots(state: State, subject: Subject, remains: Remains) -> State:
+    """Settle the slots that the controller made Jobs for, or passed by."""
+    created_until = remains.cron_job.last_schedule_at
+    due_at = state.next_expected_at
+    if created_until is None or due_at is None or created_until < due_at:
+        return state
+    state = settle_until(state, subject.table, created_until, remains.pending)
+    newest = state.applied.newest_run_at
+    known = created_until in remains.slots or (newest and newest >= created_until)
+    if known or created_until in _open_slots(state):
+        return state
+    succeeded_at = remains.cron_job.last_success_at
+    if succeeded_at is None or succeeded_at < created_until:
+        return _doubt(state, subject, created_until)
+    run = ActiveRun(
+        id=f"slot-{created_until:%Y%m%dT%H%M%S}",
+        started_at=created_until,
+        slot_at=created_until,
+    )
+    return apply(state, subject, _success(run, succeeded_at)).state
+
+
+def _open_slots(state: State) -> set[datetime]:
+    return {run.slot_at for run in state.active_runs if run.slot_at is not None}
+
+
+def _doubt(state: State, subject: Subject, at: datetime) -> State:
+    after = replace(state, blind_at=at)
+    return settle(state, after, subject.policy, subject.uid, at)
+
+
+def _edited_meanwhile(
+    state: State, subject: Subject, gap: Gap, *, now: datetime
+) -> State:
+    """Excuse what an edit may explain: a CronJob suspended and resumed unseen.
+
+    Only an edit makes a difference: without one the controller was to create every
+    Job that is lacking.
+    """
+    if gap.before.judged.generation == gap.remains.cron_job.generation:
+        return state
+    deadline = next_deadline(state, subject.policy, subject.table)
+    if deadline is None or deadline.at + JUDGED_AFTER > now or deadline.run:
+        return state
+    after = settle_until(state, subject.table, now - subject.policy.grace, ())
+    return _doubt(after, subject, deadline.at)
+
+
+def told_once(before: State, after: State) -> State:
+    """Keep, of the flips that a catch-up made, only what is still news.
+
+    What opened and closed before anybody was told is history.
+    """
+    known = {flip.id for flip in before.pending_flips}
+    fresh = [flip for flip in after.pending_flips if flip.id not in known]
+    if len(fresh) <= 1:
+        return after
+    last = replace(fresh[-1], before=before.health)
+    news: tuple[Flip, ...] = () if last.before is last.after else (last,)
+    return replace(after, pending_flips=before.pending_flips + news)

@@ -1,0 +1,138 @@
+"""What the end of a run leads to: history, counts, incidents opened and closed."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from heartbeats.core.counting import count_bad, count_good
+from heartbeats.core.model import (
+    CheckIn,
+    Incident,
+    Kind,
+    Policy,
+    Reason,
+    Run,
+    State,
+)
+from heartbeats.core.runs import close, forget_vanished
+from heartbeats.core.slots import excuse_expired, settle_slots
+from heartbeats.core.subject import Subject
+
+
+def end(state: State, subject: Subject, check_in: CheckIn) -> State:
+    """End a run: the word follows the newest run, not the newest message."""
+    policy = subject.policy
+    overdue = check_in.run_id in state.counted_runs
+    after = record(close(state, check_in), check_in, policy)
+    after = settle_slots(after, policy, subject.table, check_in)
+    if _is_older_run(state, check_in):
+        return after
+    after = _seen(_with_newest(after, check_in))
+    if check_in.kind is Kind.SUCCESS:
+        return _succeeded(after, subject, check_in)
+    if check_in.ambiguous:
+        return replace(after, ambiguous_at=check_in.at)
+    if not check_in.scheduled:
+        return after
+    return count_bad(after, policy, _failure(check_in), again=overdue)
+
+
+def _succeeded(state: State, subject: Subject, check_in: CheckIn) -> State:
+    good = forget_vanished(count_good(state, subject.policy), check_in)
+    if state.incident is None or good.incident is not None:
+        return good
+    return excuse_expired(good, subject.policy, subject.table, at=check_in.at)
+
+
+def _seen(state: State) -> State:
+    """End every doubt: an outcome was seen."""
+    return replace(
+        state,
+        blind_at=None,
+        unseen_slot_at=None,
+        unseen_until=None,
+        ambiguous_at=None,
+    )
+
+
+def _is_older_run(state: State, check_in: CheckIn) -> bool:
+    newest, run_at = state.applied.newest_run_at, _run_at(check_in)
+    return newest is not None and run_at is not None and run_at < newest
+
+
+def _with_newest(state: State, check_in: CheckIn) -> State:
+    run_at = _run_at(check_in)
+    if not check_in.scheduled or run_at is None:
+        return state
+    return replace(state, applied=replace(state.applied, newest_run_at=run_at))
+
+
+def _run_at(check_in: CheckIn) -> datetime | None:
+    """Return what orders runs; a ping without run id has only its place in line.
+
+    The journal's order is kept even where the clocks of replicas disagree.
+    """
+    if check_in.revision is not None and check_in.run_id is None:
+        return None
+    return check_in.slot_at or check_in.started_at or check_in.at
+
+
+def record(state: State, check_in: CheckIn, policy: Policy) -> State:
+    """Write an ended run into the history and the last figures."""
+    failed = check_in.kind is Kind.FAILURE
+    run = Run(
+        outcome=check_in.kind.value,
+        at=check_in.at,
+        id=check_in.run_id or check_in.id,
+        slot_at=check_in.slot_at,
+        started_at=check_in.started_at,
+        duration=check_in.duration,
+        exit_code=check_in.exit_code,
+        message=check_in.message if failed else "",
+        scheduled=check_in.scheduled,
+        inferred=check_in.inferred,
+        reason=Reason.RUN_FAILED if failed else None,
+    )
+    longest = state.longest_success
+    if not failed and check_in.duration is not None:
+        longest = max(longest or check_in.duration, check_in.duration)
+    return replace(
+        state,
+        history=(run, *state.history)[: policy.history_limit],
+        last_duration=check_in.duration,
+        last_exit_code=check_in.exit_code,
+        longest_success=longest,
+    )
+
+
+def _failure(check_in: CheckIn) -> Incident:
+    code = "" if check_in.exit_code is None else f" with exit code {check_in.exit_code}"
+    said = f": {check_in.message}" if check_in.message else "."
+    return Incident(
+        opened_at=check_in.at,
+        reason=Reason.RUN_FAILED,
+        message=f"The run failed{code}{said}",
+        slot_at=check_in.slot_at,
+    )
+
+
+def retract(state: State, check_in: CheckIn) -> State | None:
+    """Take back an incident that a ping disproves; None: it does not.
+
+    The ping was received in time and became known after its window was judged.
+    """
+    incident = state.incident
+    if incident is None or incident.reason is not Reason.RUN_MISSED:
+        return None
+    if check_in.revision is None or check_in.at > incident.opened_at:
+        return None
+    history = tuple(
+        run
+        for run in state.history
+        if not (run.outcome == "missed" and run.at == incident.opened_at)
+    )
+    return replace(
+        state,
+        incident=None,
+        history=history,
+        consecutive_failures=max(state.consecutive_failures - 1, 0),
+    )

@@ -1,0 +1,195 @@
+"""Checkly: the examples of its page for shells, curl, wget and hosted crons.
+
+Each stands as on the page, whose white space (lost when such pages are copied) is
+restored; the host and the heartbeat's id are replaced when it is run
+(`support.seeds`). The programs of the user's job are put on PATH; `/tmp/backup.sql`
+is moved into the test's folder, where no other run writes it.
+"""
+
+from dataclasses import replace
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.kube import Kube
+from support.operators import RunningOperator
+from support.seeds import Ended, Site, Subject, subject
+
+pytestmark = pytest.mark.integration
+
+SITE = Site(host="ping.checklyhq.com", identifier="your-heartbeat-id")
+SHORT_SITE = Site(host="ping.checklyhq.com", identifier="your-id")
+"""How the page's section on troubleshooting writes the id."""
+
+BASIC = "curl -m 5 --retry 3 https://ping.checklyhq.com/your-heartbeat-id"
+WITH_SOURCE = r"""
+curl -m 5 --retry 3 \
+  -H "Origin: backup-server-prod" \
+  https://ping.checklyhq.com/your-heartbeat-id
+"""
+SILENT = r"""
+curl -m 5 --retry 3 -s \
+  https://ping.checklyhq.com/your-heartbeat-id
+"""
+WGET = r"""
+wget -T 5 -t 3 -q -O /dev/null \
+  https://ping.checklyhq.com/your-heartbeat-id
+"""
+RETRY_DELAY = "curl -m 5 --retry 3 --retry-delay 2 https://ping.checklyhq.com/your-id"
+LONGER = "curl --connect-timeout 10 -m 30 --retry 3 https://ping.checklyhq.com/your-id"
+
+BACKUP = r"""#!/bin/bash
+set -e  # Exit on any error
+
+echo "Starting database backup..."
+pg_dump production_db > /tmp/backup.sql
+
+echo "Uploading to S3..."
+aws s3 cp /tmp/backup.sql s3://backups/$(date +%Y%m%d).sql
+
+echo "Cleaning up..."
+rm /tmp/backup.sql
+
+echo "Sending success ping..."
+wget -T 5 -t 3 -q -O /dev/null \
+  https://ping.checklyhq.com/your-heartbeat-id
+
+echo "Backup completed successfully!"
+"""
+HEROKU = (
+    "run_task.sh && curl -m 5 --retry 3 https://ping.checklyhq.com/your-heartbeat-id"
+)
+RENDER = """#!/bin/bash
+# Render cron job script
+
+# Run your task
+python process_data.py
+
+# Only ping if successful (exit code 0)
+if [ $? -eq 0 ]; then
+  curl -m 5 --retry 3 https://ping.checklyhq.com/your-heartbeat-id
+fi
+"""
+RAILWAY = r"""
+npm run data-sync && \
+curl -m 5 --retry 3 https://ping.checklyhq.com/your-heartbeat-id
+"""
+MULTI_STEP = """#!/bin/bash
+set -e
+
+HEARTBEAT_URL="https://ping.checklyhq.com/your-heartbeat-id"
+JOB_FAILED=false
+
+# Function to send heartbeat on success
+send_success_heartbeat() {
+  if [ "$JOB_FAILED" = false ]; then
+    curl -m 5 --retry 3 -H "Origin: multi-step-job" "$HEARTBEAT_URL"
+    echo "Success heartbeat sent"
+  fi
+}
+
+# Trap to ensure heartbeat is sent on successful completion
+trap send_success_heartbeat EXIT
+
+# Step 1: Download data
+echo "Step 1: Downloading data..."
+if ! download_data.sh; then
+  echo "Data download failed"
+  JOB_FAILED=true
+  exit 1
+fi
+
+# Step 2: Process data
+echo "Step 2: Processing data..."
+if ! process_data.sh; then
+  echo "Data processing failed"
+  JOB_FAILED=true
+  exit 1
+fi
+
+# Step 3: Upload results
+echo "Step 3: Uploading results..."
+if ! upload_results.sh; then
+  echo "Results upload failed"
+  JOB_FAILED=true
+  exit 1
+fi
+
+echo "All steps completed successfully"
+# Heartbeat will be sent by the EXIT trap
+"""
+STEPS = ("download_data.sh", "process_data.sh", "upload_results.sh")
+
+COMMANDS = [
+    (SITE, BASIC, "curl/"),
+    (SITE, WITH_SOURCE, "backup-server-prod"),
+    (SITE, SILENT, "curl/"),
+    (SITE, WGET, "Wget/"),
+    (SHORT_SITE, RETRY_DELAY, "curl/"),
+    (SHORT_SITE, LONGER, "curl/"),
+]
+JOBS = [
+    (BACKUP, ("pg_dump", "aws"), "Wget/"),
+    (HEROKU, ("run_task.sh",), "curl/"),
+    (RENDER, ("python",), "curl/"),
+    (RAILWAY, ("npm",), "curl/"),
+    (MULTI_STEP, STEPS, "multi-step-job"),
+]
+FAILURES = [
+    (example, programs, failing)
+    for example, programs, _ in JOBS
+    for failing in programs
+]
+
+
+@pytest.fixture
+def job(
+    kube: Kube, operator: RunningOperator, namespace: str, tmp_path: Path
+) -> Subject:
+    found = subject(kube, operator, namespace, SITE, tmp_path)
+    (tmp_path / "tmp").mkdir()
+    found.moved.append("/tmp/backup.sql")
+    return found
+
+
+@pytest.mark.parametrize(("site", "example", "source"), COMMANDS)
+def test_a_command_pings(job: Subject, site: Site, example: str, source: str) -> None:
+    assert_up(job, replace(job, site=site).bash(example), source)
+
+
+@pytest.mark.parametrize(("example", "programs", "source"), JOBS)
+def test_a_job_that_succeeds_pings_at_its_end(
+    job: Subject, example: str, programs: tuple[str, ...], source: str
+) -> None:
+    for name in programs:
+        job.provide(name)
+    assert_up(job, job.bash(example), source)
+
+
+@pytest.mark.parametrize(("example", "programs", "failing"), FAILURES)
+def test_a_job_that_fails_does_not_ping(
+    job: Subject, example: str, programs: tuple[str, ...], failing: str
+) -> None:
+    """The page: only send pings when your task completes successfully."""
+    for name in programs:
+        job.provide(name, exit_code=1 if name == failing else 0)
+    assert job.bash(example).answers == []
+    assert job.lines() == []
+
+
+def assert_up(job: Subject, ended: Ended, source: str) -> dict[str, Any]:
+    """Check the one answer, the status and the one line; returns the status."""
+    assert ended.is_good, ended
+    (answer,) = ended.answers
+    assert (answer.status, answer.body) == (HTTPStatus.OK, "OK")
+    found = job.wait("Up")
+    last = found["lastCheckIn"]
+    assert last["kind"] == "success"
+    assert last["source"].startswith(source)
+    line = job.only_line()
+    assert (line["state"], line["payload"]["status"]) == ("reporting", "success")
+    assert line["payload"]["source"] == last["source"]
+    assert line["payload"]["id"] == last["id"]
+    return found

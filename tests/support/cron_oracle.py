@@ -1,0 +1,234 @@
+"""Asks robfig/cron, the CronJob controller's library, through a small Go program.
+
+The program (tests/cron_oracle) is built once and cached by its source. It can't be
+skipped: where no Go is to be had, a test that needs it fails and says why.
+"""
+
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO, Final
+from zoneinfo import ZoneInfo, reset_tzpath
+
+import msgspec
+
+from heartbeats.cluster.build import build_environment
+from heartbeats.cluster.errors import ClusterError
+from heartbeats.cluster.locking import locked
+from heartbeats.cluster.paths import cache_dir
+from heartbeats.cluster.progress import Progress
+from heartbeats.cluster.toolchain import find_go
+
+SOURCE: Final = Path(__file__).parents[1] / "cron_oracle"
+_MODULE: Final = "github.com/robfig/cron/v3"
+_FILES: Final = ("go.mod", "go.sum", "main.go", "counted/stuck.go")
+_LOG_LINES: Final = 20
+_TIMEOUT: Final = 600.0
+"""Seconds for one command of the build, a first download included."""
+
+# The library's search, made into the package `counted` that says more of itself.
+_DAY_LOOP: Final = "\tfor !dayMatches(s, t) {\n"
+_COUNTING: Final = "\t\tif days++; days > Limit {\n\t\t\tpanic(Stuck{t})\n\t\t}\n"
+_CHANGES: Final = (
+    ("package cron\n", "package counted\n"),
+    ("\tadded := false\n", "\tadded := false\n\tdays := 0\n"),
+    (_DAY_LOOP, _DAY_LOOP + _COUNTING),
+)
+
+
+class OracleError(Exception):
+    """The library can't be asked; the message says why and what to do."""
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """A schedule, and the instant after which its next firings are wanted."""
+
+    expression: str
+    zone: str
+    start: int
+    """Unix seconds."""
+    nanoseconds: int = 0
+    count: int = 1
+    local: bool = False
+    """The zone is the controller's own, not the CronJob's `timeZone`."""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """An error, or the next firings: Unix seconds, a None at the end of them all."""
+
+    error: str = ""
+    instants: tuple[int | None, ...] | None = None
+    left_out: bool = False
+    """The library would search for ever; answered from beyond the day left out."""
+    turned_back: bool = False
+    """The library answers with the past; answered from a later minute."""
+
+
+class Oracle:
+    """The running program: one question a line, one answer a line."""
+
+    def __init__(self, program: Path, zones: Path) -> None:
+        self._process = subprocess.Popen(
+            [str(program)],
+            env={"ZONEINFO": str(zones)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        self._encoder = msgspec.json.Encoder()
+        self._decoder = msgspec.json.Decoder(Answer)
+
+    def ask(self, questions: Sequence[Question]) -> list[Answer]:
+        """Return the library's answers, in order."""
+        source, sink = self._process.stdin, self._process.stdout
+        assert source is not None
+        assert sink is not None
+        lines = self._encoder.encode_lines(questions)
+        # Both pipes are small: who only writes, then reads, would wait for ever.
+        writer = threading.Thread(target=_write, args=(source, lines))
+        writer.start()
+        answers = [self._decoder.decode(_line(sink)) for _ in questions]
+        writer.join()
+        return answers
+
+    def close(self) -> None:
+        """Let the program end."""
+        self._process.communicate()
+
+
+@contextmanager
+def running_oracle(progress: Progress, zones: Path) -> Iterator[Oracle]:
+    """Start the program on a folder of zone files, Python's zones read from there too.
+
+    What PYTHONTZPATH does for a new process, for this one.
+    """
+    program = build_oracle(progress)
+    with python_reads(zones):
+        oracle = Oracle(program, zones)
+        try:
+            yield oracle
+        finally:
+            oracle.close()
+
+
+@contextmanager
+def python_reads(zones: Path) -> Iterator[None]:
+    """Make zoneinfo read one folder only, for a while."""
+    reset_tzpath(to=[str(zones)])
+    ZoneInfo.clear_cache()
+    try:
+        yield
+    finally:
+        reset_tzpath()
+        ZoneInfo.clear_cache()
+
+
+def packaged_zones() -> Path:
+    """Return the folder of zone files in the package tzdata."""
+    spec = find_spec("tzdata")
+    if spec is None or spec.origin is None:
+        raise OracleError("The package tzdata is missing: run `make setup`.")
+    return Path(spec.origin).parent / "zoneinfo"
+
+
+def build_oracle(progress: Progress, cache: Path | None = None) -> Path:
+    """Return the program; build it with Go if need be (seconds, and one download)."""
+    base = (cache or cache_dir()) / "cron-oracle"
+    program = base / _key()
+    if not program.exists():
+        base.mkdir(parents=True, exist_ok=True)
+        with locked(base / f".{program.name}.lock", lambda: None):
+            if not program.exists():
+                _build(program, cache or cache_dir(), progress)
+    return program
+
+
+def _key() -> str:
+    """Name the program by all that it is made of."""
+    parts = [(SOURCE / name).read_bytes() for name in _FILES]
+    digest = hashlib.sha256(b"\0".join([*parts, repr(_CHANGES).encode()]))
+    system = f"{platform.system()}-{platform.machine()}".lower()
+    return f"{digest.hexdigest()[:16]}-{system}"
+
+
+def _build(program: Path, cache: Path, progress: Progress) -> None:
+    work = program.with_name(f".building-{program.name}")
+    shutil.rmtree(work, ignore_errors=True)
+    try:
+        source = work / "src"
+        (source / "counted").mkdir(parents=True)
+        for name in _FILES:
+            shutil.copy(SOURCE / name, source / name)
+        _compile(source, work, cache, progress)
+        (work / "oracle").rename(program)
+    except ClusterError as error:
+        raise OracleError(f"The cron oracle needs Go. {error}") from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _compile(source: Path, work: Path, cache: Path, progress: Progress) -> None:
+    go = find_go(source / "go.mod", cache, progress)
+    environment = build_environment(work, os.environ)
+    progress.line(f"Building the cron oracle with {_MODULE} …")
+    _run([str(go), "mod", "download"], source, environment)
+    where = [str(go), "list", "-m", "-f", "{{.Dir}}", _MODULE]
+    library = Path(_run(where, source, environment).strip())
+    copy = _counting((library / "spec.go").read_text())
+    (source / "counted" / "spec.go").write_text(copy)
+    output = str(work / "oracle")
+    _run([str(go), "build", "-trimpath", "-o", output, "."], source, environment)
+
+
+def _counting(search: str) -> str:
+    for place, instead in _CHANGES:
+        if search.count(place) != 1:
+            raise OracleError(
+                f"{_MODULE}/spec.go has not one {place.strip()!r}: is it v3.0.1?"
+            )
+        search = search.replace(place, instead)
+    return search
+
+
+def _run(command: list[str], source: Path, environment: dict[str, str]) -> str:
+    """Run a command of the build; its output is shown only when it fails."""
+    try:
+        ended = subprocess.run(
+            command,
+            cwd=source,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise OracleError(f"Building the cron oracle failed: {error}") from error
+    if ended.returncode:
+        log = "\n".join(ended.stderr.splitlines()[-_LOG_LINES:])
+        raise OracleError(
+            f"Building the cron oracle failed: {' '.join(command)}\n\n{log}\n\n"
+            "If a download failed, check the network and GOPROXY. Then try again."
+        )
+    return ended.stdout
+
+
+def _write(sink: IO[bytes], lines: bytes) -> None:
+    try:
+        sink.write(lines)
+        sink.flush()
+    except BrokenPipeError:
+        pass  # the reader says that the program has ended
+
+
+def _line(source: IO[bytes]) -> bytes:
+    line = source.readline()
+    if not line:
+        raise OracleError("The cron oracle ended early; standard error says why.")
+    return line
