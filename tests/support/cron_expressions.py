@@ -89,7 +89,7 @@ class Expressions:
         if kind < 0.91:
             # A minute or hour that never matches costs the library seconds.
             rare = ", * * * *" if pick.random() < 0.5 else "0 , * * *"
-            return rare if pick.random() < 0.003 else pick.choice(_WHOLE)
+            return rare if pick.random() < 0.0005 else pick.choice(_WHOLE)
         rest = [self._fields(), pick.choice(_MACROS), f"@every {self._delay()}"]
         space = pick.choice([" ", "  ", "\t", " \u2003", "", " \t "])
         prefix = pick.choice(_PREFIXES) + pick.choice(self._zones)

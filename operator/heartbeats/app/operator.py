@@ -17,7 +17,7 @@ from heartbeats.config import Config
 from heartbeats.core.model import CheckIn, Source, Uid
 from heartbeats.core.policy import PREFIX, Defaults
 from heartbeats.edges.eventlog import EventLog
-from heartbeats.edges.kube.autodiscovery import Autodiscovery, AutoMonitor
+from heartbeats.edges.kube.autodiscovery import SUFFIX, Autodiscovery, AutoMonitor
 from heartbeats.edges.kube.client import Client
 from heartbeats.edges.kube.credentials import Credentials
 from heartbeats.edges.kube.errors import KubeError
@@ -255,6 +255,7 @@ class OperatorRole:
         except OddMonitorError as error:
             logger.warning("A monitor cannot be read: %s", error)
             self._metrics.odd_object("heartbeatmonitors")
+            self._sweep.give_up(body)
             return
         now = self._clock.now()
         if kind == "DELETED":
@@ -264,9 +265,14 @@ class OperatorRole:
             self._sign(seen.uid, now=now)
         if seen.spec.cron_job_name is not None:
             self._discovery.mark(seen.key.namespace, seen.spec.cron_job_name)
+        # It may have stood in the way of a monitor of ours, or does so now.
+        self._discovery.mark(seen.key.namespace, seen.key.name.removesuffix(SUFFIX))
 
     def _lose(self, uid: Uid) -> None:
+        entry = self.ledger.get(uid)
         self.ledger.lose_monitor(uid)
+        if entry is not None and entry.spec.cron_job_name is not None:
+            self._discovery.mark(entry.key.namespace, entry.spec.cron_job_name)
         self._urls.forget(uid)
 
     def _see_cron_job(self, event: ObjectEvent[CronJob]) -> None:

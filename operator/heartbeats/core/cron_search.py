@@ -84,12 +84,14 @@ class _LocalClock:
 class _Search:
     """One search: the clock, and whether the smaller fields were zeroed already."""
 
-    __slots__ = ("_clock", "_fields", "_started")
+    __slots__ = ("_clock", "_fields", "_started", "began_on_the_hour")
 
     def __init__(self, fields: Fields, clock: _LocalClock) -> None:
         self._fields = fields
         self._clock = clock
         self._started = False
+        self.began_on_the_hour = False
+        """True: any start at which the clock shows the same hour finds the same."""
 
     def run(self) -> int | None:
         """Walk until everything matches or five calendar years are over."""
@@ -110,8 +112,7 @@ class _Search:
         year, month, day = self._clock.civil()
         while not self._fields.months >> month & 1:
             if not self._started:
-                self._started = True
-                self._clock.set_to(_floor(self._clock.reading, _DAY) - (day - 1) * _DAY)
+                self._begin_at(_floor(self._clock.reading, _DAY) - (day - 1) * _DAY)
                 # A missing midnight may have led back into the month before.
                 year, month, day = self._clock.civil()
             days = calendar.monthrange(year % _CYCLE_YEARS + _CYCLE_YEARS, month)[1]
@@ -127,8 +128,7 @@ class _Search:
         _, _, day = clock.civil()
         while not self._is_due(day, clock.reading // _DAY):
             if not self._started:
-                self._started = True
-                clock.set_to(_floor(clock.reading, _DAY))
+                self._begin_at(_floor(clock.reading, _DAY))
                 _, _, day = clock.civil()
             self._skip_idle_days(day)
             before = clock.unix
@@ -180,7 +180,6 @@ class _Search:
         value = clock.reading // unit % size
         while not due >> value & 1:
             if not self._started:
-                self._started = True
                 self._zero_below(unit)
                 value = clock.reading // unit % size  # a missing hour moves it
             ahead = due >> value + 1
@@ -196,9 +195,14 @@ class _Search:
         """Drop the part below an hour by the clock, below a minute by elapsed time."""
         clock = self._clock
         if unit == _HOUR:
-            clock.set_to(_floor(clock.reading, _HOUR))
+            self._begin_at(_floor(clock.reading, _HOUR))
         else:
+            self._started = True
             clock.elapse(-(clock.unix % unit))
+
+    def _begin_at(self, reading: int) -> None:
+        self._started = self.began_on_the_hour = True
+        self._clock.set_to(reading)
 
 
 def next_firing(fields: Fields, zone: ZoneInfo, after: int) -> int | None:
@@ -207,12 +211,22 @@ def next_firing(fields: Fields, zone: ZoneInfo, after: int) -> int | None:
         return None
     start = after
     while True:
-        found = _Search(fields, _LocalClock(zone, start + 1)).run()
+        clock = _LocalClock(zone, start + 1)
+        ahead = _HOUR - clock.reading % _HOUR
+        search = _Search(fields, clock)
+        found = search.run()
         if found is None or found > after:
             return found
         # Where clocks go back across midnight or by the odd hour (Chatham, every
         # April) the controller may find the past again; ask from later on instead.
-        start += _MINUTE
+        start += _pause(zone, start, ahead if search.began_on_the_hour else _MINUTE)
+
+
+def _pause(zone: ZoneInfo, start: int, seconds: int) -> int:
+    """Tell how long to wait, in whole minutes, for a search to begin elsewhere."""
+    minutes = -(-seconds // _MINUTE) * _MINUTE
+    clock = _LocalClock(zone, start + 1)
+    return minutes if clock.elapse_undisturbed(minutes) else _MINUTE
 
 
 def _floor(value: int, unit: int) -> int:

@@ -126,7 +126,7 @@ _STATE = (
     Field("mismatch_at", "mismatchTime", INSTANT),
     Field("blind_at", "blindTime", INSTANT),
     Field("unseen_slot_at", "unseenSlotTime", INSTANT),
-    Field("unseen_until", "unseenUntil", INSTANT),
+    Field("unseen_until", "unseenUntilTime", INSTANT),
     Field("ambiguous_at", "ambiguousTime", INSTANT),
     Field("next_expected_at", "nextExpectedTime", INSTANT),
     Field("settled_slots", "settledSlots", INSTANTS),
@@ -312,5 +312,5 @@ def _condition_named(raw: Json, kind: str) -> Json:
 def _instant_or_none(text: Any) -> datetime | None:
     try:
         return None if text is None else read_instant(text)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None

@@ -16,16 +16,20 @@ HEADER: Final = (
     *("NAMESPACE", "NAME", "STATE", "SCHEDULE", "LAST CHECK-IN", "NEXT EXPECTED"),
     *("REASON", "AGE", "SEEN"),
 )
-_STATE: Final = HEADER.index("STATE")
+_DROPPED_FIRST: Final = (
+    *("AGE", "NAMESPACE", "NEXT EXPECTED", "SCHEDULE", "LAST CHECK-IN"),
+)
+"""What a narrow terminal does without; the other columns fit into 80."""
+
 _GAP: Final = "  "
 _RESET: Final = "\x1b[0m"
 _COLOURS: Final = MappingProxyType(
     {
-        Health.UP: "\x1b[32m",
-        Health.LATE: "\x1b[33m",
-        Health.DOWN: "\x1b[31m",
-        Health.PAUSED: "\x1b[34m",
-        Health.UNKNOWN: "\x1b[35m",
+        Health.UP.value: "\x1b[32m",
+        Health.LATE.value: "\x1b[33m",
+        Health.DOWN.value: "\x1b[31m",
+        Health.PAUSED.value: "\x1b[34m",
+        Health.UNKNOWN.value: "\x1b[35m",
     }
 )
 _SHORT = timedelta(minutes=2)
@@ -40,12 +44,14 @@ def render(
     colour: bool = False,
     now: datetime,
 ) -> list[str]:
-    """Return header and rows; lines are cut at `width` columns if there is one."""
+    """Return header and rows; none is longer than `width` if there is one.
+
+    Columns are left out for that, and at last lines are cut.
+    """
     ordered = sorted(rows, key=lambda row: row.key)
     cells = [HEADER, *(_cells(row, progress, now) for row in ordered)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = [_line(row, widths, width) for row in cells]
-    return [_painted(line, widths) for line in lines] if colour else lines
+    columns = _fitting([_column(each) for each in zip(*cells, strict=True)], width)
+    return [_line(columns, index, width, colour) for index in range(len(cells))]
 
 
 def digest(rows: Sequence[Row], progress: Progress) -> object:
@@ -85,16 +91,36 @@ def _cells(row: Row, progress: Progress, now: datetime) -> tuple[str, ...]:
     )
 
 
-def _line(cells: Sequence[str], widths: Sequence[int], limit: int | None) -> str:
-    padded = map(str.ljust, cells, widths)
-    return _GAP.join(padded).rstrip()[:limit]
+def _column(cells: Sequence[str]) -> list[str]:
+    """Bring a column's cells to one width."""
+    width = max(map(len, cells))
+    return [cell.ljust(width) for cell in cells]
 
 
-def _painted(line: str, widths: Sequence[int]) -> str:
-    """Colour the state of a line that may have been cut."""
-    start = sum(widths[:_STATE]) + _STATE * len(_GAP)
-    end = start + widths[_STATE]
-    for state, colour in _COLOURS.items():
-        if line[start:end].strip() == state:
-            return f"{line[:start]}{colour}{line[start:end]}{_RESET}{line[end:]}"
-    return line
+def _fitting(columns: list[list[str]], width: int | None) -> list[list[str]]:
+    """Leave columns out until the others fit, or only the important ones are left."""
+    kept = list(columns)
+    for name in _DROPPED_FIRST:
+        needed = sum(len(column[0]) + len(_GAP) for column in kept) - len(_GAP)
+        if width is None or needed <= width:
+            break
+        kept = [column for column in kept if column[0].rstrip() != name]
+    return kept
+
+
+def _line(columns: list[list[str]], index: int, width: int | None, colour: bool) -> str:
+    """Join the cells of one row; colours are not counted when it is cut."""
+    room = width if width is not None else sum(len(c[0]) + len(_GAP) for c in columns)
+    parts: list[str] = []
+    for column in columns:
+        gap = _GAP if parts else ""
+        text = (gap + column[index])[:room]
+        room -= len(text)
+        is_state = colour and column[0].rstrip() == "STATE"
+        parts.append(_painted(text) if is_state else text)
+    return "".join(parts).rstrip()
+
+
+def _painted(text: str) -> str:
+    colour = _COLOURS.get(text.strip())
+    return f"{colour}{text}{_RESET}" if colour else text

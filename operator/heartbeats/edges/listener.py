@@ -22,6 +22,14 @@ DRAIN_SECONDS: Final = 2.0
 class ListenError(OSError):
     """An address can't be listened on; the message says what to do."""
 
+    @classmethod
+    def at(cls, wanted: Address, error: OSError) -> "ListenError":
+        """Say which address it is, and the system's reason."""
+        return cls(
+            f"can't listen on {wanted}; choose another address: "
+            f"{error.strerror or error}"
+        )
+
 
 class Listener:
     """Serves an application at an address between `start` and `stop`."""
@@ -45,10 +53,7 @@ class Listener:
             await site.start()
         except OSError as error:
             await self._runner.cleanup()
-            raise ListenError(
-                f"can't listen on {self._wanted}; choose another address: "
-                f"{error.strerror or error}"
-            ) from error
+            raise ListenError.at(self._wanted, error) from error
 
     async def stop(self) -> None:
         """Take no new connection, finish what is under way, close the rest."""

@@ -210,7 +210,7 @@ def assert_recorded(
     job: Subject, ended: Ended, recorded: str, state: str
 ) -> dict[str, Any]:
     """Check that it ended well and with one check-in; returns the status."""
-    assert ended.is_good, ended
+    assert ended.exit_code == 0, ended
     return assert_answered(job, ended, recorded, state)
 
 

@@ -46,14 +46,27 @@ def test_without_rows_there_is_a_header() -> None:
 
 def test_a_state_is_coloured_and_nothing_else() -> None:
     _, laptop, report = render(ROWS, SOME, colour=True, now=NOW)
-    assert "\x1b[33mLate \x1b[0m  every" in laptop
-    assert "\x1b[31mDown \x1b[0m" in report
+    assert "\x1b[33m  Late \x1b[0m  every" in laptop
+    assert "\x1b[31m  Down \x1b[0m" in report
     assert laptop.count("\x1b") == 2
 
 
 def test_a_reason_called_late_is_no_state() -> None:
     odd = replace(REPORT_ROW, state="New", reason="Late")
     assert "\x1b" not in render([odd], SOME, colour=True, now=NOW)[1]
+
+
+def test_a_narrow_terminal_keeps_what_matters() -> None:
+    header, laptop, _ = render(ROWS, SOME, width=79, now=NOW)
+    assert header.split() == ["NAME", "STATE", "REASON", "SEEN"]
+    assert laptop.endswith("[ ] Down [ ] Up")
+
+
+def test_no_more_columns_are_left_out_than_must_be() -> None:
+    full, *_ = render(ROWS, SOME, now=NOW)
+    line = max(map(len, render(ROWS, SOME, now=NOW)))
+    assert render(ROWS, SOME, width=line, now=NOW)[0] == full
+    assert "AGE" not in render(ROWS, SOME, width=line - 1, now=NOW)[0]
 
 
 @pytest.mark.parametrize("width", range(20, 130, 7))

@@ -88,6 +88,12 @@ def test_every_monitors_events_have_a_name_that_the_api_takes(
     assert SUBDOMAIN.fullmatch(made["metadata"]["name"])
 
 
+@pytest.mark.parametrize("sign", ["-", "."])
+def test_a_long_name_is_cut_where_the_api_still_takes_it(sign: str) -> None:
+    key = MonitorKey("shop", f"{'a' * 199}{sign}b")
+    assert SUBDOMAIN.fullmatch(event_of(key, UID, DOWN)["metadata"]["name"])
+
+
 @pytest.mark.parametrize(
     ("before", "after", "expected"),
     [

@@ -16,6 +16,7 @@ from heartbeats.core.model import CronJobFacts, MonitorKey
 from heartbeats.core.policy import MONITOR_ANNOTATION
 from heartbeats.edges.kube import errors
 from heartbeats.edges.kube.client import Client
+from heartbeats.edges.kube.events import EventPoster
 from heartbeats.edges.kube.resources import CRON_JOBS, MONITORS
 from heartbeats.ledger import Entry, Ledger
 
@@ -24,7 +25,9 @@ logger = logging.getLogger(__name__)
 SUFFIX: Final = "-cronjob"
 FIELD_MANAGER: Final = "heartbeats-auto"
 MANAGED_BY: Final = "app.kubernetes.io/managed-by"
-RETRY_SECONDS = 5.0
+RETRY_SECONDS = 2.0
+MOST_TRIES = 8
+"""The pause doubles up to four minutes."""
 
 
 class AutoMonitor(StrEnum):
@@ -80,11 +83,13 @@ class Autodiscovery:
         excluded: frozenset[str] = frozenset(),
     ) -> None:
         self._client = client
+        self._events = EventPoster(client)
         self._mode = mode
         self._excluded = excluded
         self._ledger: Ledger | None = None
         self._queue: asyncio.Queue[MonitorKey] = asyncio.Queue()
         self._queued: set[MonitorKey] = set()
+        self._tries: Counter[MonitorKey] = Counter()
 
     def attach(self, ledger: Ledger) -> None:
         """Name the ledger that knows CronJobs and monitors."""
@@ -120,10 +125,18 @@ class Autodiscovery:
                 continue  # opening marks all
             try:
                 await self._reconcile(key)
+                self._tries.pop(key, None)
             except errors.ApiError as error:
-                logger.warning("CronJob %s is not monitored yet: %s", key, error)
-                await asyncio.sleep(RETRY_SECONDS)
-                self.mark(key.namespace, key.name)
+                self._later(key, error)
+
+    def _later(self, key: MonitorKey, error: errors.ApiError) -> None:
+        """Try one CronJob again later, while the others go on."""
+        tries = self._tries[key] = min(self._tries[key] + 1, MOST_TRIES)
+        if tries == 1:
+            logger.warning("CronJob %s is not monitored yet: %s", key, error)
+        asyncio.get_running_loop().call_later(
+            RETRY_SECONDS * 2 ** (tries - 1), self.mark, key.namespace, key.name
+        )
 
     def _wish(self, facts: CronJobFacts) -> Wish:
         if self._ledger is None:
@@ -168,9 +181,20 @@ class Autodiscovery:
         except errors.Forbidden as error:
             if error.has_cause("NamespaceTerminating"):
                 return
+            await self._complain(facts, error)
             raise
         except errors.NotFound:
             return  # the namespace is gone
+
+    async def _complain(self, facts: CronJobFacts, error: errors.ApiError) -> None:
+        """Tell the CronJob's owner, for whom a quota stands in the way."""
+        await self._events.warn(
+            CRON_JOBS,
+            ("CronJob", facts.namespace, facts.name, facts.uid),
+            ("MonitorNotCreated", "Create"),
+            f"No HeartbeatMonitor can be created for it: {error.message}",
+            now=self._client.clock.now(),
+        )
 
     async def _delete(self, entry: Entry) -> None:
         try:

@@ -107,11 +107,11 @@ class TokenDirectory:
             return
         key = MonitorKey(monitor.metadata.namespace, monitor.metadata.name)
         newest = monitor.spec.ping.token_version
-        oldest = min(monitor.spec.ping.min_token_version, newest)
+        oldest = min(monitor.spec.ping.min_token_version or newest, newest)
         tokens = tuple(
             mint(signer, key, version)
             for signer in self._keys
-            for version in range(max(oldest, newest - MAX_VERSIONS), newest + 1)
+            for version in range(max(oldest, newest - MAX_VERSIONS + 1), newest + 1)
         )
         self._tokens[uid] = tokens
         self._uids.update(dict.fromkeys(tokens, uid))
@@ -122,8 +122,8 @@ class TokenDirectory:
                 del self._uids[token]
 
 
-MAX_VERSIONS = 8
-"""More token versions at once are a mistake in a spec, not a rotation."""
+MAX_VERSIONS = 16
+"""As many as the resource's schema allows at once."""
 
 
 def health_of(monitor: Monitor) -> Health:

@@ -5,13 +5,15 @@ Event explains; no verdict and no alert depends on it. Pings never make one.
 """
 
 import socket
+from datetime import datetime
 from typing import Any
 
 from heartbeats.core.codec import write_instant
-from heartbeats.core.model import Flip, Health, MonitorKey, Reason, Uid
+from heartbeats.core.model import Flip, Health, MonitorKey, Uid
+from heartbeats.core.verdict import stable_id
 from heartbeats.edges.kube.client import Client
-from heartbeats.edges.kube.errors import AlreadyExists
-from heartbeats.edges.kube.resources import EVENTS, MONITORS
+from heartbeats.edges.kube.errors import AlreadyExists, Forbidden, NotFound
+from heartbeats.edges.kube.resources import EVENTS, MONITORS, Resource
 
 CONTROLLER = "heartbeats.dev/operator"
 NOTE_BYTES = 1000
@@ -39,30 +41,53 @@ def is_worth_telling(flip: Flip) -> bool:
 
 def event_of(key: MonitorKey, uid: Uid, flip: Flip) -> dict[str, Any]:
     """Write a flip as an Event."""
-    at = write_instant(flip.at)
+    event = _event(
+        _named(key.name, flip.id),
+        _reference(MONITORS, ("HeartbeatMonitor", key.namespace, key.name, uid)),
+        flip.at,
+        f"{flip.before} -> {flip.after}: {flip.message}",
+    )
+    return event | {
+        "type": "Warning" if flip.after in _TROUBLES else "Normal",
+        "reason": flip.reason.value,
+        "action": _ACTIONS.get(flip.after, "Judge"),
+    }
+
+
+Named = tuple[str, str, str, str]
+"""Kind, namespace, name and uid of an object."""
+
+
+def _reference(resource: Resource, named: Named) -> dict[str, str]:
+    kind, namespace, name, uid = named
+    return {
+        "apiVersion": resource.api_version,
+        "kind": kind,
+        "namespace": namespace,
+        "name": name,
+        "uid": uid,
+    }
+
+
+def _event(
+    name: str, regarding: dict[str, str], at: datetime, note: str
+) -> dict[str, Any]:
+    text = write_instant(at)
     return {
         "apiVersion": EVENTS.api_version,
         "kind": "Event",
-        "metadata": {"name": f"{key.name[:200]}.{flip.id}", "namespace": key.namespace},
-        "eventTime": at if "." in at else at.replace("Z", ".000000Z"),
-        "type": "Warning" if flip.after in _TROUBLES else "Normal",
-        "reason": _reason(flip),
-        "action": _ACTIONS.get(flip.after, "Judge"),
-        "note": _note(f"{flip.before} -> {flip.after}: {flip.message}"),
-        "regarding": {
-            "apiVersion": MONITORS.api_version,
-            "kind": "HeartbeatMonitor",
-            "namespace": key.namespace,
-            "name": key.name,
-            "uid": uid,
-        },
+        "metadata": {"name": name, "namespace": regarding["namespace"]},
+        "eventTime": text if "." in text else text.replace("Z", ".000000Z"),
+        "note": _note(note),
+        "regarding": regarding,
         "reportingController": CONTROLLER,
         "reportingInstance": socket.gethostname()[:128] or "heartbeats",
     }
 
 
-def _reason(flip: Flip) -> str:
-    return (flip.reason or Reason.ACCEPTED).value
+def _named(about: str, fact: str) -> str:
+    """Name an Event after what it is about; a cut name must end as names do."""
+    return f"{about[:200].rstrip('-.')}.{fact}"
 
 
 def _note(text: str) -> str:
@@ -83,3 +108,23 @@ class EventPoster:
             )
         except AlreadyExists:
             return
+
+    async def warn(
+        self,
+        resource: Resource,
+        named: Named,
+        why: tuple[str, str],
+        note: str,
+        *,
+        now: datetime,
+    ) -> None:
+        """Post a Warning about any object, once an hour for the same words."""
+        reason, action = why
+        hour = now.replace(minute=0, second=0, microsecond=0)
+        name = _named(named[2], stable_id(*named, reason, hour.isoformat()))
+        body = _event(name, _reference(resource, named), now, note)
+        body |= {"type": "Warning", "reason": reason, "action": action}
+        try:
+            await self._client.create(EVENTS, body, namespace=named[1])
+        except (AlreadyExists, Forbidden, NotFound):
+            return  # told already, or nobody there can be told

@@ -83,4 +83,6 @@ def settings() -> kopf.OperatorSettings:
     tuned.persistence.diffbase_storage = NullDiffBase()
     # One "succeeded" line an event is no news.
     logging.getLogger("kopf.objects").setLevel(logging.WARNING)
+    # Nor is each retry of an outage, which the reflectors tell once.
+    logging.getLogger("kopf._cogs.clients.api").setLevel(logging.CRITICAL)
     return tuned

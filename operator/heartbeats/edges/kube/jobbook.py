@@ -132,7 +132,7 @@ class JobBook:
             self._note_deleted(owner, job)
             if not unseen:
                 self._report(owner, vanished(job, now=self._clock.now()))
-        elif job.metadata.uid not in self._explained:
+        elif not self._is_followed(owner, job):
             self.see(job)
         known = self._jobs.get(owner, {})
         known.pop(job.metadata.uid, None)
@@ -216,6 +216,13 @@ class JobBook:
             return
         self._chains[owner] = deque([job])
         self._queue.put_nowait(owner)
+
+    def _is_followed(self, owner: Uid, job: Job) -> bool:
+        """Tell whether a Job's end will be reported when its turn comes."""
+        chain = self._chains.get(owner, ())
+        return any(
+            each.metadata.uid == job.metadata.uid and end_of(each) for each in chain
+        )
 
     async def _read(self) -> None:
         while True:

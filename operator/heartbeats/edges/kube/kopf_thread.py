@@ -20,7 +20,7 @@ from heartbeats.edges.kube.handlers import MonitorEvent, registry, settings
 logger = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 1.0
-STOP_SECONDS = 5.0
+STOP_SECONDS = 1.5
 
 
 class KopfThread:
@@ -41,6 +41,7 @@ class KopfThread:
         self._stopping = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop_kopf: asyncio.Event | None = None
+        self._work: asyncio.Task[None] | None = None
         self._thread = threading.Thread(target=self._run, name="kopf", daemon=True)
         self.restarts = -1
         self.last_turn: float | None = None
@@ -53,10 +54,14 @@ class KopfThread:
     async def stop(self) -> None:
         """Ask kopf to end and wait for it, a few seconds at most."""
         self._stopping.set()
-        loop, event = self._loop, self._stop_kopf
+        loop, event, work = self._loop, self._stop_kopf, self._work
         if loop is not None and event is not None:
             self._call(loop, event.set)
         await asyncio.to_thread(self._thread.join, STOP_SECONDS)
+        if self._thread.is_alive() and loop is not None and work is not None:
+            # It is retrying a request and does not look at its flag.
+            self._call(loop, work.cancel)
+            await asyncio.to_thread(self._thread.join, STOP_SECONDS)
 
     def probe(self) -> None:
         """Ask kopf's loop for a sign of life; it comes later, in `last_turn`."""
@@ -68,7 +73,7 @@ class KopfThread:
         self.last_turn = self._clock.monotonic()
 
     @staticmethod
-    def _call(loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> None:
+    def _call(loop: asyncio.AbstractEventLoop, function: Callable[[], object]) -> None:
         try:
             loop.call_soon_threadsafe(function)
         except RuntimeError:  # it is being restarted just now
@@ -79,7 +84,7 @@ class KopfThread:
             self.restarts += 1
             try:
                 asyncio.run(self._operate())
-            except Exception:
+            except (Exception, asyncio.CancelledError):
                 logger.exception("kopf ended with an error; it is started again")
             else:
                 if not self._stopping.is_set():
@@ -89,6 +94,7 @@ class KopfThread:
     async def _operate(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop_kopf = asyncio.Event()
+        self._work = asyncio.current_task()
         if self._stopping.is_set():
             return
         everywhere = self._namespace is None

@@ -53,6 +53,12 @@ def from_kubeconfig(
             persist_config=False,
         )
         namespace = _namespace(kubernetes, files, context)
+    except (AttributeError, TypeError, KeyError) as error:
+        # What the package says of a file that is something else helps nobody.
+        raise CredentialsError(
+            f"Cannot use {files}: it is no kubeconfig. `kubectl config view` shows a "
+            "good one."
+        ) from error
     except Exception as error:
         raise CredentialsError(
             f"Cannot use {files}{f' with context {context!r}' if context else ''}: "

@@ -5,8 +5,8 @@ becomes the spec's `problem` and is shown as a condition. One odd object must no
 keep the others from being read.
 """
 
-from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from heartbeats.core import durations
@@ -16,43 +16,60 @@ from heartbeats.core.status import digest, from_status
 from heartbeats.ledger import Sighting
 
 T = TypeVar("T")
-Json = Mapping[str, Any]
+Json = dict[str, Any]
 
 
 class OddMonitorError(ValueError):
     """An object without what every Kubernetes object has."""
 
 
-def sighting_of(body: Json) -> Sighting:
+def sighting_of(body: Any) -> Sighting:
     """Read a monitor; raises OddMonitorError when it has no identity."""
-    meta = body.get("metadata") or {}
+    meta = _object(_object(body).get("metadata"))
     try:
-        key = MonitorKey(meta["namespace"], meta["name"])
-        uid = Uid(meta["uid"])
+        key = MonitorKey(_text(meta["namespace"]), _text(meta["name"]))
+        uid = Uid(_text(meta["uid"]))
         created_at = read_instant(meta["creationTimestamp"])
-        version = str(meta["resourceVersion"])
-    except (KeyError, TypeError, ValueError) as error:
+        version = _text(meta["resourceVersion"])
+        generation = int(meta.get("generation") or 0)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise OddMonitorError(f"not a HeartbeatMonitor: {error!r}") from error
-    status = body.get("status") or {}
+    status = _object(body.get("status"))
     return Sighting(
         key=key,
         uid=uid,
-        generation=int(meta.get("generation") or 0),
+        generation=generation,
         resource_version=version,
-        spec=spec_of(body.get("spec") or {}),
+        spec=spec_of(body.get("spec")),
         state=from_status(status),
         digest=digest(status),
         created_at=created_at,
-        owner_uid=_controller(meta),
-        labels=tuple(sorted((meta.get("labels") or {}).items())),
+        owner_uid=_cron_job_of(meta),
+        labels=_labels(meta),
         deleting="deletionTimestamp" in meta,
     )
 
 
-def _controller(meta: Json) -> Uid | None:
-    for owner in meta.get("ownerReferences") or ():
-        if owner.get("kind") == "CronJob":
-            return Uid(owner["uid"])
+def _object(value: Any) -> Json:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+def _labels(meta: Json) -> tuple[tuple[str, str], ...]:
+    labels = _object(meta.get("labels"))
+    return tuple(sorted((str(name), str(text)) for name, text in labels.items()))
+
+
+def _cron_job_of(meta: Json) -> Uid | None:
+    owners = meta.get("ownerReferences")
+    for owner in owners if isinstance(owners, list) else ():
+        if _object(owner).get("kind") == "CronJob" and "uid" in owner:
+            return Uid(str(owner["uid"]))
     return None
 
 
@@ -74,11 +91,11 @@ class _Reader:
             return None
 
 
-def spec_of(raw: Json) -> Spec:
+def spec_of(raw: Any) -> Spec:
     """Read a spec; what cannot be understood is left out and named in `problem`."""
-    reader = _Reader(raw)
-    cron_job = raw.get("cronJob")
-    ping = raw.get("ping") or {}
+    reader = _Reader(_object(raw))
+    cron_job = reader.get("cronJob", _mapping)
+    ping = _Reader(_object(reader.get("ping", _mapping)))
     return Spec(
         source=Source.PING if cron_job is None else Source.CRON_JOB,
         cron_job_name=None if cron_job is None else str(cron_job.get("name", "")),
@@ -90,22 +107,24 @@ def spec_of(raw: Json) -> Spec:
         failure_threshold=reader.get("failureThreshold", int),
         recovery_threshold=reader.get("recoveryThreshold", int),
         first_check_in_within=reader.get("firstCheckInWithin", _span),
-        suspend=bool(raw.get("suspend")),
-        suspend_until=reader.get("suspendUntil", _instant),
+        suspend=reader.get("suspend", bool) or False,
+        suspend_until=reader.get("suspendUntil", read_instant),
         history_limit=reader.get("historyLimit", int),
-        token_version=int(ping.get("tokenVersion") or 1),
-        min_token_version=ping.get("minTokenVersion"),
+        token_version=ping.get("tokenVersion", int) or 1,
+        min_token_version=ping.get("minTokenVersion", int),
         severity=reader.get("severity", str),
         owner=reader.get("owner", str),
         description=reader.get("description", str),
         runbook_url=reader.get("runbookURL", str),
-        problem="; ".join(reader.problems) or None,
+        problem="; ".join([*reader.problems, *ping.problems]) or None,
     )
+
+
+def _mapping(value: Any) -> Json:
+    if not isinstance(value, dict):
+        raise TypeError("is not an object")
+    return value
 
 
 def _span(text: Any) -> timedelta:
     return durations.parse(str(text))
-
-
-def _instant(text: Any) -> datetime:
-    return read_instant(text)

@@ -222,7 +222,7 @@ class PingSource(Record, frozen=True, kw_only=True):
     """`.spec.ping` of a HeartbeatMonitor."""
 
     token_version: int = 1
-    min_token_version: int = 1
+    min_token_version: int | None = None
     token_hashes: list[str] = []
 
 

@@ -12,6 +12,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from heartbeats.core.model import Source, Uid
@@ -41,6 +42,8 @@ LABELS: Final = {
     "heartbeats.dev/secret": "ping-url",
 }
 RECHECK_SECONDS = 60.0
+TRUST_SECONDS = 10.0
+"""How long the policy is taken to stand after it was read."""
 
 
 def policy_digest(policy: Mapping[str, Any], binding: Mapping[str, Any]) -> str:
@@ -73,9 +76,11 @@ class Guard:
     async def _spec(self, path: str) -> dict[str, Any]:
         body = decode(await self._client.request("GET", path), dict[str, Any])
         text = json.dumps(body.get("spec") or {})
-        ours, shipped = f":{self._namespace}:", f":{SHIPPED_NAMESPACE}:"
-        text = text.replace(ours, shipped)
-        text = text.replace(f"'{self._namespace}'", f"'{SHIPPED_NAMESPACE}'")
+        for form in (":{}:", "'{}'"):
+            ours, shipped = form.format(self._namespace), form.format(SHIPPED_NAMESPACE)
+            if ours != shipped and shipped in text:
+                return {}  # it guards the account of another namespace
+            text = text.replace(ours, shipped)
         found: dict[str, Any] = json.loads(text)
         return found
 
@@ -94,9 +99,11 @@ class PingUrls:
         self._guard = guard
         self._public_url = public_url
         self._keys: tuple[Key, ...] = ()
-        self._queue: asyncio.Queue[Entry] = asyncio.Queue()
+        self._queue: asyncio.Queue[Uid] = asyncio.Queue()
+        self._waiting: dict[Uid, Entry] = {}
         self._written: dict[Uid, str] = {}
         self._refused = ""
+        self._trusted_until = 0.0
 
     def use(self, keys: tuple[Key, ...]) -> None:
         """Take over the keys; the first signs."""
@@ -106,39 +113,53 @@ class PingUrls:
         """Note that a monitor's Secret may have to be written."""
         if self._guard is None or not self._keys or entry.deleting:
             return
-        if entry.spec.source is Source.PING and self._url(entry) != self._written.get(
-            entry.uid
-        ):
-            self._queue.put_nowait(entry)
+        if entry.spec.source is not Source.PING or entry.uid in self._waiting:
+            return
+        if self._url(entry) != self._written.get(entry.uid):
+            self._waiting[entry.uid] = entry
+            self._queue.put_nowait(entry.uid)
 
     def forget(self, uid: Uid) -> None:
         """Forget a monitor; its Secret is collected with it."""
         self._written.pop(uid, None)
+        self._waiting.pop(uid, None)
 
     async def run(self) -> None:
         """Write Secrets until cancelled."""
         while True:
-            entry = await self._queue.get()
+            uid = await self._queue.get()
+            await self._when_guarded()
+            entry = self._waiting.pop(uid, None)
+            if entry is None:
+                continue
             try:
                 await self._deliver(entry)
             except errors.KubeError as error:
-                logger.warning("The ping Secret of %s waits: %s", entry.key, error)
-                await asyncio.sleep(1)
-                self._queue.put_nowait(entry)
+                self._later(entry, error)
 
-    async def _deliver(self, entry: Entry) -> None:
-        url = self._url(entry)
-        if self._guard is None or self._written.get(entry.uid) == url:
-            return
-        while (problem := await self._guard.problem()) is not None:
+    async def _when_guarded(self) -> None:
+        """Return when the policy stands: no Secret is written before."""
+        now = self._client.clock.monotonic
+        while self._guard is not None and now() >= self._trusted_until:
+            problem = await self._guard.problem()
+            if problem is None:
+                self._trusted_until = now() + TRUST_SECONDS
+                break
             if problem != self._refused:
                 logger.warning("No ping Secrets are written: %s", problem)
             self._refused = problem
             await asyncio.sleep(RECHECK_SECONDS)
-        try:
+        self._refused = ""
+
+    def _later(self, entry: Entry, error: errors.KubeError) -> None:
+        """Try one Secret again later, while the others go on."""
+        logger.warning("The ping Secret of %s waits: %s", entry.key, error)
+        asyncio.get_running_loop().call_later(RECHECK_SECONDS, self.mark, entry)
+
+    async def _deliver(self, entry: Entry) -> None:
+        url = self._url(entry)
+        with suppress(errors.NotFound):  # the namespace is gone
             await self._put(_secret(entry, url), entry.key.namespace)
-        except (errors.Forbidden, errors.Invalid, errors.NotFound) as error:
-            logger.warning("The ping Secret of %s is refused: %s", entry.key, error)
         self._written[entry.uid] = url
 
     async def _put(self, secret: dict[str, Any], namespace: str) -> None:
@@ -147,11 +168,17 @@ class PingUrls:
         The error of a patch that is refused may print the whole Secret, so the right
         to patch is not granted.
         """
-        try:
-            await self._client.create(SECRETS, secret, namespace=namespace)
-        except errors.AlreadyExists:
-            path = SECRETS.path(namespace, secret["metadata"]["name"])
-            await self._client.request("PUT", path, body=secret)
+        path = SECRETS.path(namespace, secret["metadata"]["name"])
+        for _ in range(2):
+            try:
+                await self._client.create(SECRETS, secret, namespace=namespace)
+            except errors.AlreadyExists:
+                # An old one may be collected before it is overwritten.
+                with suppress(errors.NotFound):
+                    await self._client.request("PUT", path, body=secret)
+                    return
+            else:
+                return
 
     def _url(self, entry: Entry) -> str:
         return url_of(self._public_url, self._keys[0], entry)

@@ -99,6 +99,8 @@ class JournalReader:
         self._apply = apply
         self._pending: dict[str, _Pending] = {}
         self._listed: list[ConfigMap] = []
+        self._dropped: set[Uid] = set()
+        """Monitors that are gone, of which segments are still there."""
         self._ledger: Ledger | None = None
 
     def attach(self, ledger: Ledger) -> None:
@@ -169,6 +171,8 @@ class JournalReader:
         for segment in tuple(self._pending.values()):
             if await self._is_spent(segment):
                 await self._delete(segment)
+        held = (each.monitors for each in self._pending.values())
+        self._dropped &= {uid for monitors in held for _, uid in monitors}
 
     async def _delete(self, segment: _Pending) -> None:
         with suppress(errors.NotFound):
@@ -189,8 +193,11 @@ class JournalReader:
         entry = self._ledger.get(uid)
         if entry is not None:
             return entry.stored.applied.journal_revision >= revision
+        if uid in self._dropped:
+            return True
         if not await self._is_gone(key, uid):
             return False
+        self._dropped.add(uid)
         self._ledger.forget(uid)
         logger.warning(
             "A ping of %s is dropped: the monitor is gone",

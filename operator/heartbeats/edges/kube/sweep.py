@@ -8,6 +8,7 @@ ledger knows all that exist, and now and then for ever.
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import Any
 
 from heartbeats.core.model import Uid
 from heartbeats.edges.kube import errors
@@ -35,7 +36,14 @@ class MonitorSweep:
         self._ledger = ledger
         self._namespace = namespace
         self._on_lost = on_lost
+        self._odd: set[str] = set()
         self.problem: str | None = "monitors have not been listed yet"
+
+    def give_up(self, body: Any) -> None:
+        """Wait no longer for a monitor that cannot be read."""
+        meta = body.get("metadata") if isinstance(body, dict) else None
+        if isinstance(meta, dict):
+            self._odd.add(str(meta.get("uid")))
 
     async def first(self) -> None:
         """Return when the ledger knows every monitor that exists."""
@@ -56,7 +64,8 @@ class MonitorSweep:
 
     async def _missing(self) -> int:
         listed = await self._client.list_metadata(MONITORS, namespace=self._namespace)
-        return sum(self._ledger.get(Uid(meta.uid)) is None for meta in listed.items)
+        readable = (meta.uid for meta in listed.items if meta.uid not in self._odd)
+        return sum(self._ledger.get(Uid(uid)) is None for uid in readable)
 
     async def run(self) -> None:
         """Forget what was deleted unseen, until cancelled."""

@@ -9,6 +9,7 @@ was derived from, so a writer that lost touch loses the race.
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -31,7 +32,8 @@ logger = logging.getLogger(__name__)
 FIELD_MANAGER = "heartbeats-status"
 WRITERS = 8
 RETRY_SECONDS = 1.0
-"""How long a failed write waits for its next try."""
+MOST_TRIES = 9
+"""A failed write waits a second for its next try, then longer, up to four minutes."""
 
 
 class Teller(Protocol):
@@ -57,6 +59,7 @@ class StatusWriter:
         self._busy: set[Uid] = set()
         self._again: dict[Uid, bool] = {}
         self._order = 0
+        self._tries: Counter[Uid] = Counter()
 
     def attach(self, ledger: Ledger) -> None:
         """Name the ledger whose entries are written."""
@@ -96,8 +99,7 @@ class StatusWriter:
                 await self._write(uid)
             except Exception:
                 logger.exception("A status could not be written", extra={"uid": uid})
-                self._again[uid] = True
-                await asyncio.sleep(RETRY_SECONDS)
+                self._retry(uid, RETRY_SECONDS * 2**MOST_TRIES)
             finally:
                 self._busy.discard(uid)
                 if uid in self._again:
@@ -141,9 +143,10 @@ class StatusWriter:
             await self._read_again(entry)
             return False
         except errors.ApiError as error:
-            await self._later(entry, error)
+            self._later(entry, error)
             return False
         version = decode(answer, KubeObject).metadata.resource_version
+        self._tries.pop(entry.uid, None)
         if self._ledger is not None:
             self._ledger.stored(entry.uid, state, name, version)
         return True
@@ -165,7 +168,7 @@ class StatusWriter:
             self._forget(entry)
             return
         except errors.ApiError as error:
-            await self._later(entry, error)
+            self._later(entry, error)
             return
         seen = sighting_of(msgspec.json.decode(body))
         if seen.uid != entry.uid:
@@ -173,16 +176,24 @@ class StatusWriter:
         self._ledger.see_monitor(seen, now=self._clock.now())
         self._again[entry.uid] = True
 
-    async def _later(self, entry: Entry, error: errors.ApiError) -> None:
-        logger.warning(
-            "The status of %s is not stored yet: %s",
-            entry.key,
-            error.message,
-            extra={"namespace": entry.key.namespace, "monitor": entry.key.name},
-        )
-        wait = error.retry_after.total_seconds() if error.retry_after else RETRY_SECONDS
-        await asyncio.sleep(wait)
-        self._again[entry.uid] = True
+    def _later(self, entry: Entry, error: errors.ApiError) -> None:
+        """Try one monitor again later, while the others go on."""
+        tries = self._tries[entry.uid] = min(self._tries[entry.uid] + 1, MOST_TRIES)
+        if tries == 1:
+            logger.warning(
+                "The status of %s is not stored yet: %s",
+                entry.key,
+                error.message,
+                extra={"namespace": entry.key.namespace, "monitor": entry.key.name},
+            )
+        wait = RETRY_SECONDS * 2 ** (tries - 1)
+        if error.retry_after is not None:
+            wait = max(wait, error.retry_after.total_seconds())
+        self._retry(entry.uid, wait)
+
+    def _retry(self, uid: Uid, wait: float) -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_later(wait, lambda: self.mark(uid, urgent=True))
 
     async def _tell(self, entry: Entry, state: State) -> None:
         """Send what the stored flips ask for, then clear them by the next write."""
@@ -204,7 +215,7 @@ class StatusWriter:
             # A terminating namespace takes no Events: the line still goes out.
             logger.warning("An Event of %s is refused: %s", entry.key, error.message)
         except errors.ApiError as error:
-            await self._later(entry, error)
+            self._later(entry, error)
             return False
         return True
 

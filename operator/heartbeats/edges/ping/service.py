@@ -19,6 +19,8 @@ from typing import Self
 from aiohttp import web
 
 from heartbeats.clock import Clock
+from heartbeats.config import Address
+from heartbeats.edges.listener import ListenError
 from heartbeats.edges.ping import answers, requests
 from heartbeats.edges.ping.acceptance import Acceptance
 from heartbeats.edges.ping.answers import RefusedError
@@ -86,7 +88,7 @@ class PingService:
         self._runner: web.ServerRunner | None = None
 
     async def __aenter__(self) -> Self:
-        """Start to listen; raises OSError when the address is taken."""
+        """Start to listen; ListenError when the address is taken."""
         options = self._options
         self._listener = Listener(
             self._handle, head_seconds=options.head_patience.total_seconds()
@@ -95,7 +97,11 @@ class PingService:
             self._listener, shutdown_timeout=options.drain_patience.total_seconds()
         )
         await self._runner.setup()
-        await web.TCPSite(self._runner, options.host, options.port).start()
+        try:
+            await web.TCPSite(self._runner, options.host, options.port).start()
+        except OSError as error:
+            await self._runner.cleanup()
+            raise ListenError.at(Address(options.host, options.port), error) from error
         return self
 
     async def __aexit__(

@@ -1,0 +1,138 @@
+"""Checkly: the Node.js examples of its page: https, axios, fetch and Vercel.
+
+Each stands in `tests/data/seeds` as on the page, whose white space (lost when such
+pages are copied) is restored; the host and the heartbeat's id are replaced when it is
+run (`support.seeds`). What the page only sketches, the user's own functions and the
+call of the example's, is written after it. TypeScript's types are taken off, as its
+compiler does.
+"""
+
+import json
+import re
+import shutil
+import subprocess
+from http import HTTPStatus
+from pathlib import Path
+
+import pytest
+
+from support.kube import Kube
+from support.operators import RunningOperator
+from support.seeds import Ended, Site, Subject, subject
+
+pytestmark = pytest.mark.integration
+
+EXAMPLES = Path(__file__).parents[2] / "data" / "seeds" / "checkly"
+SITE = Site(host="ping.checklyhq.com", identifier="your-heartbeat-id")
+
+JOB = """
+async function processData() {}
+async function generateReports() {}
+async function syncDatabase() {}
+async function updateCache() {}
+async function sendReports() {}
+async function getSubscribers() { return ['a@example.com'] }
+async function sendNewsletter(subscribers) {}
+async function updateMetrics() {}
+"""
+BROKEN = re.sub(
+    r"(generateReports|sendReports|updateMetrics)\(\) {}",
+    r"\1() { throw new Error('no disk') }",
+    JOB,
+)
+
+HTTPS = (EXAMPLES / "https.ts").read_text()
+RUN_HTTPS = "await runScheduledJob();"
+
+AXIOS = (EXAMPLES / "axios.ts").read_text()
+RUN_AXIOS = "await scheduledTask();"
+
+FETCH = (EXAMPLES / "fetch.js").read_text()
+RUN_FETCH = """
+await pingHeartbeat('https://ping.checklyhq.com/your-heartbeat-id', 'edge');
+"""
+
+VERCEL = (EXAMPLES / "vercel.js").read_text()
+RUN_VERCEL = """
+const answered = await GET(new Request('http://localhost/api/cron/newsletter'));
+console.log(JSON.stringify([answered.status, await answered.json()]));
+"""
+
+
+@pytest.fixture
+def job(
+    kube: Kube, operator: RunningOperator, namespace: str, tmp_path: Path
+) -> Subject:
+    return subject(kube, operator, namespace, SITE, tmp_path)
+
+
+def test_the_https_example_pings(job: Subject) -> None:
+    ended = job.node(without_types(HTTPS) + JOB + RUN_HTTPS)
+    # It names nobody: that module sends no user agent.
+    assert_up(job, ended, None)
+    assert "Heartbeat ping status: 200" in ended.output
+
+
+def test_the_axios_example_pings(job: Subject) -> None:
+    provide_axios(job)
+    ended = job.node(without_types(AXIOS) + JOB + RUN_AXIOS)
+    assert_up(job, ended, "newsletter-service")
+    assert "Heartbeat sent successfully: 200" in ended.output
+
+
+def test_the_fetch_example_pings(job: Subject) -> None:
+    ended = job.node(FETCH + RUN_FETCH)
+    assert_up(job, ended, "edge")
+    assert "Heartbeat sent successfully" in ended.output
+
+
+def test_the_vercel_example_pings(job: Subject) -> None:
+    ended = job.node(VERCEL + JOB + RUN_VERCEL)
+    assert_up(job, ended, "vercel-newsletter")
+    *_, last = ended.output.splitlines()
+    assert json.loads(last) == [200, {"success": True, "processed": 1}]
+
+
+def test_the_vercel_example_does_not_ping_for_a_failed_job(job: Subject) -> None:
+    ended = job.node(VERCEL + BROKEN + RUN_VERCEL)
+    *_, last = ended.output.splitlines()
+    assert json.loads(last) == [500, {"success": False, "error": "no disk"}]
+    assert (ended.answers, job.lines()) == ([], [])
+
+
+def test_the_https_example_does_not_ping_for_a_failed_job(job: Subject) -> None:
+    ended = job.node(without_types(HTTPS) + BROKEN + RUN_HTTPS)
+    assert (ended.exit_code, ended.answers, job.lines()) == (1, [], [])
+    assert "no disk" in ended.errors
+
+
+def without_types(example: str) -> str:
+    """Take off the few types that the examples have."""
+    types = r"\??: (?:string|Promise<void>|Record<string, string>)"
+    return re.sub(types, "", example)
+
+
+def provide_axios(job: Subject) -> None:
+    """Put axios where a module of the job's folder finds it, or skip."""
+    if shutil.which("node") is None:
+        pytest.skip("node is not installed")
+    where = "console.log(require.resolve('axios/package.json'))"
+    found = subprocess.run(
+        ("node", "-e", where), capture_output=True, text=True, check=False
+    )
+    if found.returncode != 0:
+        pytest.skip("axios is not installed (NODE_PATH can say where it is)")
+    packages = Path(found.stdout.strip()).parent.parent
+    (job.folder / "node_modules").symlink_to(packages)
+
+
+def assert_up(job: Subject, ended: Ended, source: str | None) -> None:
+    """Check the one answer, the status and the one line."""
+    assert ended.exit_code == 0, ended
+    (answer,) = ended.answers
+    assert (answer.status, answer.body) == (HTTPStatus.OK, "OK")
+    last = job.wait("Up")["lastCheckIn"]
+    assert (last["kind"], last.get("source")) == ("success", source)
+    line = job.only_line()
+    assert (line["state"], line["payload"]["status"]) == ("reporting", "success")
+    assert line["payload"]["id"] == last["id"]
