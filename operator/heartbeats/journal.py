@@ -126,6 +126,7 @@ class _CheckIn(msgspec.Struct, rename="camel", omit_defaults=True):
     source: str = ""
     message: str = ""
     scheduled: bool = True
+    ambiguous: bool = False
     detail: dict[str, object] = {}
 
 
@@ -191,6 +192,7 @@ def _to_wire(entry: Entry) -> _Entry:
             source=check_in.source,
             message=check_in.message,
             scheduled=check_in.scheduled,
+            ambiguous=check_in.ambiguous,
             detail=dict(check_in.detail),
         ),
     )
@@ -210,6 +212,7 @@ def _from_wire(entry: _Entry, revision: int | None) -> Entry:
         source=wire.source,
         message=wire.message,
         scheduled=wire.scheduled,
+        ambiguous=wire.ambiguous,
         detail=tuple(wire.detail.items()),
         revision=revision,
     )

@@ -10,12 +10,12 @@ import platform
 import shutil
 import subprocess
 import threading
+import zoneinfo
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Final
-from zoneinfo import ZoneInfo, reset_tzpath
 
 import msgspec
 
@@ -120,13 +120,14 @@ def running_oracle(progress: Progress, zones: Path) -> Iterator[Oracle]:
 @contextmanager
 def python_reads(zones: Path) -> Iterator[None]:
     """Make zoneinfo read one folder only, for a while."""
-    reset_tzpath(to=[str(zones)])
-    ZoneInfo.clear_cache()
+    before = zoneinfo.TZPATH
+    zoneinfo.reset_tzpath(to=[str(zones)])
+    zoneinfo.ZoneInfo.clear_cache()
     try:
         yield
     finally:
-        reset_tzpath()
-        ZoneInfo.clear_cache()
+        zoneinfo.reset_tzpath(to=before)
+        zoneinfo.ZoneInfo.clear_cache()
 
 
 def packaged_zones() -> Path:

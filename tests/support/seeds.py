@@ -13,9 +13,11 @@ import shutil
 import ssl
 import subprocess
 import sys
+from asyncio import StreamReader, StreamWriter
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -30,6 +32,12 @@ from support.workloads import ping_monitor, state_is
 
 NAME = "job"
 """What every monitor here is called: each has a namespace of its own."""
+
+# How an example is run: by cron, as a script, a program and a module.
+SH = ("/bin/sh", "-c")
+BASH = ("/bin/bash", "-c")
+PYTHON = (sys.executable, "-c")
+NODE = ("node", "--input-type=module", "-e")
 
 _LONGEST = 60.0
 """Seconds until an example is given up; a second is usual."""
@@ -55,23 +63,17 @@ class Site:
         """Put our host and id in; an example that has neither is a mistake."""
         placed = text.replace(self.identifier, token).replace(self.host, host)
         assert host in placed, f"{self.host} is not in the example"
+        assert token in placed or "$MONITOR_ID" in placed, "the id is not in it"
         return placed
 
 
-class Answer(NamedTuple):
-    """What the service said to one request."""
-
-    status: int
-    body: str
-
-
 class Ended(NamedTuple):
-    """How an example ended, and every answer that it got."""
+    """How an example ended, and the status and body of every answer that it got."""
 
     exit_code: int
     output: str
     errors: str
-    answers: list[Answer]
+    answers: list[tuple[int, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +89,12 @@ class Subject:
     moved: list[str] = field(default_factory=list)
     """Absolute paths in examples that stand for files in the folder."""
 
-    def provide(self, name: str, exit_code: int = 0) -> Path:
-        """Put a job in place: a program on PATH, or one at an absolute path."""
-        return self.put(name, f"#!/bin/sh\nexit {exit_code}\n", mode=0o755)
+    def provide(self, name: str, exit_code: int = 0) -> None:
+        """Put a job in place that does nothing but end like that."""
+        self.put(name, f"#!/bin/sh\nexit {exit_code}\n")
 
-    def put(self, name: str, text: str, *, mode: int = 0o644) -> Path:
-        """Write a file: on PATH, or at an absolute path that examples name."""
+    def put(self, name: str, text: str) -> None:
+        """Write a program on PATH, or a file at an absolute path in examples."""
         if name.startswith("/"):
             self.moved.append(name)
             path = self.folder / name[1:]
@@ -100,32 +102,15 @@ class Subject:
             path = self.folder / "bin" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-        path.chmod(mode)
-        return path
+        path.chmod(0o755)
 
     def run(self, command: Sequence[str], example: str) -> Ended:
-        """Run `command` with the example as its last argument."""
+        """Run a command with the example at its end; without the program, skip."""
         if shutil.which(command[0]) is None:
             pytest.skip(f"{command[0]} is not installed")
         # asyncio.run() would take the place of the loop that pytest-asyncio keeps.
         with closing(asyncio.new_event_loop()) as loop:
             return loop.run_until_complete(self._run(command, example))
-
-    def sh(self, example: str) -> Ended:
-        """Run a line as cron and `/bin/sh -c` do."""
-        return self.run(("/bin/sh", "-c"), example)
-
-    def bash(self, example: str) -> Ended:
-        """Run a script as its `#!/bin/bash` does."""
-        return self.run(("/bin/bash", "-c"), example)
-
-    def python(self, example: str) -> Ended:
-        """Run a Python program."""
-        return self.run((sys.executable, "-c"), example)
-
-    def node(self, example: str) -> Ended:
-        """Run a JavaScript module."""
-        return self.run(("node", "--input-type=module", "-e"), example)
 
     def wait(self, state: str) -> Object:
         """Return the status in that state, once the event log has all of it."""
@@ -138,40 +123,48 @@ class Subject:
         status: Object = (found or {})["status"]
         return status
 
-    def lines(self) -> list[dict[str, Any]]:
+    def lines(self) -> list[Object]:
         """Return the event log's lines about the monitor."""
         return self.operator.lines(self.namespace, NAME)
 
-    def only_line(self) -> dict[str, Any]:
-        """Return the one line about the monitor; more or fewer is an error."""
-        (line,) = self.lines()
-        return line
+    def recorded(self, state: str) -> tuple[Object, Object]:
+        """Return the status in that state and its one check-in's payload in the log."""
+        status, (line,) = self.wait(state), self.lines()
+        last, payload = status["lastCheckIn"], line["payload"]
+        assert line["state"] == "reporting"
+        assert (payload["id"], payload["status"]) == (last["id"], last["kind"])
+        assert payload.get("source") == last.get("source")
+        return status, payload
+
+    def pinged(self, ended: Ended, source: str) -> Object:
+        """Check that an example pinged once and ended well; returns the payload."""
+        assert ended.exit_code == 0, ended
+        assert ended.answers == [(HTTPStatus.OK, "OK")]
+        _, payload = self.recorded("Up")
+        assert payload.get("source", "").startswith(source)
+        return payload
 
     async def _run(self, command: Sequence[str], example: str) -> Ended:
         connections: list[bytearray] = []
-        service = urlsplit(self.operator.ping)
         async with asyncio.timeout(_LONGEST), asyncio.TaskGroup() as group:
 
-            def accept(
-                reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-            ) -> None:
-                connections.append(bytearray())
-                address = (service.hostname or "", service.port or 0)
-                ends = _end_to_end(reader, writer, address, connections[-1])
+            def accept(reader: StreamReader, writer: StreamWriter) -> None:
+                connections.append(seen := bytearray())
+                ends = _end_to_end(reader, writer, self.operator.ping, seen)
                 group.create_task(ends)
 
-            front = await asyncio.start_server(accept, "127.0.0.1", ssl=self._tls())
-            async with front:
+            tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            tls.load_cert_chain(self.folder / "cert.pem", self.folder / "key.pem")
+            async with await asyncio.start_server(
+                accept, "127.0.0.1", ssl=tls
+            ) as front:
                 host, port = front.sockets[0].getsockname()
-                text = self._placed(example, f"{host}:{port}")
+                for path in self.moved:
+                    example = example.replace(path, f"{self.folder}{path}")
+                text = self.site.place(example, f"{host}:{port}", self.token)
                 exit_code, output, errors = await self._execute([*command, text])
         answers = [each for data in connections for each in _answers(bytes(data))]
         return Ended(exit_code, output, errors, answers)
-
-    def _placed(self, example: str, host: str) -> str:
-        for path in self.moved:
-            example = example.replace(path, f"{self.folder}{path}")
-        return self.site.place(example, host, self.token)
 
     async def _execute(self, command: Sequence[str]) -> tuple[int, str, str]:
         pipe = asyncio.subprocess.PIPE
@@ -184,11 +177,6 @@ class Subject:
             process.kill()
             raise
         return process.returncode or 0, output.decode(), errors.decode()
-
-    def _tls(self) -> ssl.SSLContext:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.folder / "cert.pem", self.folder / "key.pem")
-        return context
 
     def _env(self) -> dict[str, str]:
         """Make an environment without the user's own settings and proxies."""
@@ -236,37 +224,29 @@ def cron_command(entry: str) -> str:
 
 
 async def _end_to_end(
-    reader: asyncio.StreamReader,
-    writer: asyncio.StreamWriter,
-    service: tuple[str, int],
-    seen: bytearray,
+    reader: StreamReader, writer: StreamWriter, service: str, seen: bytearray
 ) -> None:
-    inner_reader, inner_writer = await asyncio.open_connection(*service)
+    url = urlsplit(service)
+    inner_reader, inner_writer = await asyncio.open_connection(url.hostname, url.port)
     await asyncio.gather(
         _pass_on(reader, inner_writer, bytearray()),
         _pass_on(inner_reader, writer, seen),
     )
 
 
-async def _pass_on(
-    source: asyncio.StreamReader, sink: asyncio.StreamWriter, seen: bytearray
-) -> None:
+async def _pass_on(source: StreamReader, sink: StreamWriter, seen: bytearray) -> None:
     """Copy until one side hangs up, which ends the other side too."""
-    try:
+    with closing(sink), suppress(ConnectionError, ssl.SSLError):
         while data := await source.read(2**16):
             seen += data
             sink.write(data)
             await sink.drain()
-    except (ConnectionError, ssl.SSLError):
-        return
-    finally:
-        sink.close()
 
 
-def _answers(data: bytes) -> Iterator[Answer]:
+def _answers(data: bytes) -> Iterator[tuple[int, str]]:
     while data:
         head, _, rest = data.partition(b"\r\n\r\n")
         found = re.search(rb"(?i)content-length: *(\d+)", head)
         length = int(found[1]) if found else len(rest)
-        yield Answer(int(head.split()[1]), rest[:length].decode())
+        yield int(head.split()[1]), rest[:length].decode()
         data = rest[length:]

@@ -99,6 +99,43 @@ def run_of(cron_job_: Object, name: str, slot: str, **spec: Any) -> Object:
     }
 
 
+def record_run(
+    kube: Kube, cron_job_: Object, name: str, slot: str, **status: Any
+) -> Object:
+    """Create a Job that no controller touches, with this status; return it."""
+    job = run_of(cron_job_, name, slot, managedBy="example.com/nobody")
+    return write_status(kube, kube.create(job), status)
+
+
+def complete(started: str, ended: str) -> Object:
+    """Write the status of a Job that succeeded."""
+    conditions = [ended_by(kind, ended) for kind in ("SuccessCriteriaMet", "Complete")]
+    return {
+        "startTime": started,
+        "completionTime": ended,
+        "succeeded": 1,
+        "conditions": conditions,
+    }
+
+
+def failed(started: str, ended: str) -> Object:
+    """Write the status of a Job that failed."""
+    conditions = [ended_by(kind, ended) for kind in ("FailureTarget", "Failed")]
+    return {"startTime": started, "failed": 1, "conditions": conditions}
+
+
+def ended_by(kind: str, at: str) -> Object:
+    """Write one of the conditions that a Job ends with."""
+    return {
+        "type": kind,
+        "status": "True",
+        "lastTransitionTime": at,
+        "lastProbeTime": at,
+        "reason": "ByHand",
+        "message": "written by a test",
+    }
+
+
 def annotate(
     kube: Kube, resource: Resource, namespace: str | None, name: str, **texts: Any
 ) -> Object:

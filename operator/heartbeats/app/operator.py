@@ -14,8 +14,9 @@ import aiohttp
 from heartbeats.app.effects import Effects, Told
 from heartbeats.clock import Clock
 from heartbeats.config import Config
-from heartbeats.core.model import CheckIn, Source, Uid
+from heartbeats.core.model import Blindness, CheckIn, Source, Uid
 from heartbeats.core.policy import PREFIX, Defaults
+from heartbeats.core.verdict import instant
 from heartbeats.edges.eventlog import EventLog
 from heartbeats.edges.kube.autodiscovery import SUFFIX, Autodiscovery, AutoMonitor
 from heartbeats.edges.kube.client import Client
@@ -29,6 +30,7 @@ from heartbeats.edges.kube.monitors import OddMonitorError, sighting_of
 from heartbeats.edges.kube.objects import ConfigMap, CronJob, Job, Namespace
 from heartbeats.edges.kube.ping_urls import Guard, PingUrls
 from heartbeats.edges.kube.pods import ClusterPods
+from heartbeats.edges.kube.presence import Presences
 from heartbeats.edges.kube.reflector import Reflector, Selection
 from heartbeats.edges.kube.refusals import Refusals
 from heartbeats.edges.kube.resources import CONFIG_MAPS, CRON_JOBS, JOBS, NAMESPACES
@@ -89,10 +91,11 @@ class OperatorRole:
         evidence = StreamEvidence(
             {
                 Source.CRON_JOB: (self.cron_jobs, self.job_stream),
-                Source.PING: (self.segments,),
+                Source.PING: (self.segments, self.presences.leases),
             },
             self.jobs,
             self.ledger,
+            self.presences,
         )
         self.watchdog = Watchdog(self.ledger, evidence, clock, metrics)
         effects.watchdog = self.watchdog
@@ -120,6 +123,7 @@ class OperatorRole:
         self.namespaces = Reflector(
             client, Selection(NAMESPACES, Namespace), on_event=self._see_namespace
         )
+        self.presences = Presences(client, self._config.own_namespace, self._blind)
         self.writer.attach(self.ledger)
         self.journal.attach(self.ledger)
         self._discovery.attach(self.ledger)
@@ -128,7 +132,12 @@ class OperatorRole:
     @property
     def streams(self) -> list[Reflector[Any]]:
         """Return the reflectors this role depends on."""
-        found: list[Reflector[Any]] = [self.cron_jobs, self.job_stream, self.segments]
+        found: list[Reflector[Any]] = [
+            self.cron_jobs,
+            self.job_stream,
+            self.segments,
+            self.presences.leases,
+        ]
         return found if self._config.namespace else [*found, self.namespaces]
 
     def problem(self) -> str | None:
@@ -162,6 +171,7 @@ class OperatorRole:
                 group.create_task(self._sweep.run())
                 group.create_task(self._measure())
                 group.create_task(self._close_gaps())
+                group.create_task(self.presences.run())
                 group.create_task(self._begin())
         finally:
             await self.kopf.stop()
@@ -172,7 +182,7 @@ class OperatorRole:
             await stream.synced.wait()
         await self._sweep.first()
         await self._confirm_jobs()
-        self.ledger.open(now=self._clock.now())
+        self.ledger.open(now=self._clock.now(), unheard=self.presences.begin())
         self._discovery.mark_all()
         logger.info("Watching %d monitors", len(self.ledger))
         async with asyncio.TaskGroup() as group:
@@ -294,6 +304,14 @@ class OperatorRole:
         self.ledger.see_namespace(meta.name, ours, now=self._clock.now())
         for facts in self.ledger.sources.inside(meta.name):
             self._discovery.mark(facts.namespace, facts.name)
+
+    def _blind(self, blindness: Blindness) -> None:
+        logger.warning(
+            "No ping could be heard from %s to %s",
+            instant(blindness.began_at),
+            instant(blindness.ended_at),
+        )
+        self.ledger.blind(Source.PING, blindness, now=self._clock.now())
 
     def _compare(
         self, server_at: datetime, *, sent_at: datetime, received_at: datetime

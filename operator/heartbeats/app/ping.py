@@ -21,6 +21,7 @@ from heartbeats.edges.kube.directory import (
     interval_of,
 )
 from heartbeats.edges.kube.objects import Monitor
+from heartbeats.edges.kube.presence import Attendance
 from heartbeats.edges.kube.segments import ConfigMapStore
 from heartbeats.edges.metrics.operator import OperatorMetrics
 from heartbeats.edges.ping.ports import MonitorView, NotSureError
@@ -110,6 +111,9 @@ class PingRole:
     ) -> None:
         client = Client(session, clock=clock, on_write=metrics.api_write)
         self.tokens = TokenDirectory(client, config.own_namespace, config.namespace)
+        self._attendance = Attendance(
+            client, config.own_namespace, lambda: uuid4().hex[:12]
+        )
         store = ConfigMapStore(client, config.own_namespace, lambda: uuid4().hex)
         self.journal = Journal(TimedStore(store, clock, metrics))
         address = config.ping_address
@@ -145,6 +149,7 @@ class PingRole:
         """Answer pings until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.tokens.run())
+            group.create_task(self._attendance.run())
             group.create_task(self._serve(on_listening))
 
     async def _serve(self, on_listening: Callable[[str], None]) -> None:

@@ -91,7 +91,7 @@ class _Search:
         self._clock = clock
         self._started = False
         self.began_on_the_hour = False
-        """True: any start at which the clock shows the same hour finds the same."""
+        """If so, it finds the same from any start in that hour of the local clock."""
 
     def run(self) -> int | None:
         """Walk until everything matches or five calendar years are over."""
@@ -211,22 +211,21 @@ def next_firing(fields: Fields, zone: ZoneInfo, after: int) -> int | None:
         return None
     start = after
     while True:
-        clock = _LocalClock(zone, start + 1)
-        ahead = _HOUR - clock.reading % _HOUR
-        search = _Search(fields, clock)
+        search = _Search(fields, _LocalClock(zone, start + 1))
         found = search.run()
         if found is None or found > after:
             return found
         # Where clocks go back across midnight or by the odd hour (Chatham, every
         # April) the controller may find the past again; ask from later on instead.
-        start += _pause(zone, start, ahead if search.began_on_the_hour else _MINUTE)
+        start += _pause(search, _LocalClock(zone, start + 1))
 
 
-def _pause(zone: ZoneInfo, start: int, seconds: int) -> int:
-    """Tell how long to wait, in whole minutes, for a search to begin elsewhere."""
-    minutes = -(-seconds // _MINUTE) * _MINUTE
-    clock = _LocalClock(zone, start + 1)
-    return minutes if clock.elapse_undisturbed(minutes) else _MINUTE
+def _pause(search: _Search, clock: _LocalClock) -> int:
+    """Tell in how many seconds, whole minutes, a search may find something else."""
+    ahead = _HOUR - clock.reading % _HOUR
+    minutes = -(-ahead // _MINUTE) * _MINUTE
+    alike = search.began_on_the_hour and clock.elapse_undisturbed(minutes)
+    return minutes if alike else _MINUTE
 
 
 def _floor(value: int, unit: int) -> int:

@@ -92,7 +92,7 @@ def _doubted(state: State, subject: Subject, deadline: Deadline) -> State:
     if deadline.expiry is Expiry.FIRST_CHECK_IN:
         after = replace(after, armed_at=max(until, deadline.at))
     else:
-        after = after_unseen(after, subject.table, deadline, until=until)
+        after = after_unseen(after, subject.policy, subject.table, deadline, until)
     return replace(after, unseen_slot_at=None, unseen_until=None)
 
 

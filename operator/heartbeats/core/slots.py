@@ -118,14 +118,15 @@ def after_missed(state: State, table: Timetable, deadline: Deadline) -> State:
 
 
 def after_unseen(
-    state: State, table: Timetable, deadline: Deadline, *, until: datetime
+    state: State, policy: Policy, table: Timetable, deadline: Deadline, until: datetime
 ) -> State:
-    """Arm the window after one that could not be observed up to `until`."""
+    """Arm the first window that blindness up to `until` has not touched."""
     if deadline.expiry is not Expiry.APPEARANCE or deadline.slot_at is None:
         return state
-    if table.cron is not None:
-        return _advance(state, table, deadline.slot_at)
-    return replace(state, next_expected_at=table.next_after(until))
+    following = table.next_after(deadline.slot_at)
+    clear = table.served_by(max(until, deadline.slot_at), policy.grace)
+    due_at = max(following, clear) if following and clear else clear
+    return replace(state, next_expected_at=due_at, settled_slots=())
 
 
 def settle_until(

@@ -4,7 +4,7 @@ Until it is opened facts are only kept: judging with half of the streams unread
 would see missing CronJobs everywhere.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -78,12 +78,15 @@ class Ledger:
 
     # Facts
 
-    def open(self, *, now: datetime) -> None:
-        """Start judging: every stream has been read to its end once."""
+    def open(self, *, now: datetime, unheard: Sequence[Blindness] = ()) -> None:
+        """Start judging: every stream has been read to its end once.
+
+        `unheard` are the times in which no ping could be heard, oldest first.
+        """
         self.is_open = True
         self._rule_all(self, now=now)
         for entry in self:
-            self._apply_waiting(entry, now=now)
+            self._apply_waiting(entry, unheard, now=now)
 
     def see_monitor(self, seen: Sighting, *, now: datetime) -> None:
         """Take over a monitor as it was read; a known one keeps its state."""
@@ -167,9 +170,7 @@ class Ledger:
         """Note a time in which reports of a kind may have been refused or unseen."""
         for entry in self:
             if entry.spec.source is source and entry.subject is not None:
-                state = blind(entry.state, entry.subject, blindness)
-                if state != entry.state:
-                    self._move(entry, state, now=now)
+                self._blind(entry, entry.subject, blindness, now=now)
 
     def judge(self, uid: Uid, *, now: datetime) -> None:
         """Count what expired by `now`; what was heard must be complete up to it."""
@@ -282,11 +283,29 @@ class Ledger:
             self._listener.missed(entry, missed)
         return told_once(before, step.state)
 
-    def _apply_waiting(self, entry: Entry, *, now: datetime) -> None:
+    def _apply_waiting(
+        self, entry: Entry, unheard: Sequence[Blindness] = (), *, now: datetime
+    ) -> None:
+        """Apply what came before the monitor could be judged, in its order.
+
+        A time of blindness stands between what was heard before it and after it.
+        """
         if entry.subject is None:
             return
+        times = list(unheard) if entry.spec.source is Source.PING else []
         for check_in in self._waiting.pop(entry.uid, ()):
+            while times and times[0].began_at < check_in.at:
+                self._blind(entry, entry.subject, times.pop(0), now=now)
             self._apply(entry, entry.subject, check_in, now=now)
+        for blindness in times:
+            self._blind(entry, entry.subject, blindness, now=now)
+
+    def _blind(
+        self, entry: Entry, subject: Subject, blindness: Blindness, *, now: datetime
+    ) -> None:
+        state = blind(entry.state, subject, blindness)
+        if state != entry.state:
+            self._move(entry, state, now=now)
 
     def _apply(
         self, entry: Entry, subject: Subject, check_in: CheckIn, *, now: datetime

@@ -6,15 +6,13 @@ restored; the host and the heartbeat's id are replaced when it is run
 before an example.
 """
 
-from http import HTTPStatus
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from support.kube import Kube
 from support.operators import RunningOperator
-from support.seeds import Ended, Site, Subject, subject
+from support.seeds import PYTHON, Site, Subject, subject
 
 pytestmark = pytest.mark.integration
 
@@ -178,52 +176,38 @@ def job(
 
 
 def test_the_example_with_retries_pings_once(job: Subject) -> None:
-    ended = job.python(JOB + RETRYING)
-    assert_up(job, ended, "data-processor")
+    ended = job.run(PYTHON, JOB + RETRYING)
+    job.pinged(ended, "data-processor")
     assert "Heartbeat sent successfully: 200" in ended.output
 
 
 def test_the_example_with_retries_does_not_ping_for_a_failed_job(job: Subject) -> None:
-    ended = job.python(BROKEN + RETRYING)
+    ended = job.run(PYTHON, BROKEN + RETRYING)
     assert "Job failed: division by zero" in ended.output
     assert (ended.exit_code, ended.answers, job.lines()) == (1, [], [])
 
 
 def test_a_conditional_heartbeat_sends_metadata_that_is_kept(job: Subject) -> None:
-    ended = job.python(JOB + WITH_METADATA + CONDITIONAL + RUN_CONDITIONAL)
-    line = assert_up(job, ended, "python-requests/")
+    ended = job.run(PYTHON, JOB + WITH_METADATA + CONDITIONAL + RUN_CONDITIONAL)
+    payload = job.pinged(ended, "python-requests/")
     assert "Heartbeat sent - processed 1240 items" in ended.output
-    assert line["payload"]["metadata"] == {"processed": 1240}
+    assert payload["metadata"] == {"processed": 1240}
 
 
 def test_a_conditional_heartbeat_is_skipped_for_little_data(job: Subject) -> None:
     few = JOB.replace("1240", "100")
-    ended = job.python(few + WITH_METADATA + CONDITIONAL + RUN_CONDITIONAL)
+    ended = job.run(PYTHON, few + WITH_METADATA + CONDITIONAL + RUN_CONDITIONAL)
     assert "Skipped heartbeat - only processed 100 items" in ended.output
     assert (ended.exit_code, ended.answers, job.lines()) == (0, [], [])
 
 
 def test_the_django_command_pings(job: Subject) -> None:
-    ended = job.python(DJANGO_ITSELF + DJANGO + RUN_DJANGO)
-    assert_up(job, ended, "python-requests/")
+    ended = job.run(PYTHON, DJANGO_ITSELF + DJANGO + RUN_DJANGO)
+    job.pinged(ended, "python-requests/")
     assert "Newsletter job completed successfully" in ended.output
 
 
 def test_the_django_command_does_not_ping_for_a_failed_job(job: Subject) -> None:
-    ended = job.python(DJANGO_ITSELF + DJANGO + BROKEN_DJANGO)
+    ended = job.run(PYTHON, DJANGO_ITSELF + DJANGO + BROKEN_DJANGO)
     assert "Newsletter job failed: division by zero" in ended.output
     assert (ended.exit_code, ended.answers, job.lines()) == (1, [], [])
-
-
-def assert_up(job: Subject, ended: Ended, source: str) -> dict[str, Any]:
-    """Check the one answer, the status and the one line; returns the line."""
-    assert ended.exit_code == 0, ended
-    (answer,) = ended.answers
-    assert (answer.status, answer.body) == (HTTPStatus.OK, "OK")
-    last = job.wait("Up")["lastCheckIn"]
-    assert last["kind"] == "success"
-    assert last["source"].startswith(source)
-    line = job.only_line()
-    assert (line["state"], line["payload"]["status"]) == ("reporting", "success")
-    assert line["payload"]["id"] == last["id"]
-    return line

@@ -12,7 +12,7 @@ import requests
 
 from support.kube import Kube
 from support.operators import RunningOperator
-from support.seeds import Site, Subject, subject
+from support.seeds import BASH, Site, Subject, subject
 
 pytestmark = pytest.mark.integration
 
@@ -46,27 +46,19 @@ def test_get_and_post_are_recorded(job: Subject, method: str) -> None:
     heartbeat_url = f"{job.operator.ping}/{job.token}"
     answer = requests.request(method, heartbeat_url, timeout=SECONDS)
     assert (answer.status_code, answer.text) == (HTTPStatus.OK, "OK")
-    last = job.wait("Up")["lastCheckIn"]
-    assert (last["kind"], last["id"]) == ("success", job.only_line()["payload"]["id"])
+    _, payload = job.recorded("Up")
+    assert payload["status"] == "success"
 
 
 def test_blocked_user_agents_are_refused_and_not_recorded(job: Subject) -> None:
     for agent in BLOCKED.split(", "):
         blocked = NAMED.replace("MyApp", agent)
-        ended = job.bash(blocked)
-        assert [each.status for each in ended.answers] == [HTTPStatus.FORBIDDEN], agent
+        ended = job.run(BASH, blocked)
+        assert [status for status, _ in ended.answers] == [HTTPStatus.FORBIDDEN], agent
     assert_only_the_next_is_recorded(job)
 
 
 def assert_only_the_next_is_recorded(job: Subject) -> None:
     """Ping with the user agent of the page; there is no other line."""
-    ended = job.bash(NAMED)
-    assert ended.exit_code == 0, ended
-    assert [(each.status, each.body) for each in ended.answers] == [(200, "OK")]
-    last = job.wait("Up")["lastCheckIn"]
-    assert last["source"] == "MyApp/1.0"
-    line = job.only_line()
-    assert (line["payload"]["id"], line["payload"]["source"]) == (
-        last["id"],
-        last["source"],
-    )
+    payload = job.pinged(job.run(BASH, NAMED), "MyApp/1.0")
+    assert payload["source"] == "MyApp/1.0"

@@ -7,15 +7,13 @@ is moved into the test's folder, where no other run writes it.
 """
 
 from dataclasses import replace
-from http import HTTPStatus
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from support.kube import Kube
 from support.operators import RunningOperator
-from support.seeds import Ended, Site, Subject, subject
+from support.seeds import BASH, Site, Subject, subject
 
 pytestmark = pytest.mark.integration
 
@@ -162,7 +160,7 @@ def job(
 
 @pytest.mark.parametrize(("site", "example", "source"), COMMANDS)
 def test_a_command_pings(job: Subject, site: Site, example: str, source: str) -> None:
-    assert_up(job, replace(job, site=site).bash(example), source)
+    job.pinged(replace(job, site=site).run(BASH, example), source)
 
 
 @pytest.mark.parametrize(("example", "programs", "source"), JOBS)
@@ -171,7 +169,7 @@ def test_a_job_that_succeeds_pings_at_its_end(
 ) -> None:
     for name in programs:
         job.provide(name)
-    assert_up(job, job.bash(example), source)
+    job.pinged(job.run(BASH, example), source)
 
 
 @pytest.mark.parametrize(("example", "failing"), FAILURES)
@@ -181,21 +179,5 @@ def test_a_job_that_fails_does_not_ping(
     """The page: only send pings when your task completes successfully."""
     for name in PROGRAMS:
         job.provide(name, exit_code=1 if name == failing else 0)
-    assert job.bash(example).answers == []
+    assert job.run(BASH, example).answers == []
     assert job.lines() == []
-
-
-def assert_up(job: Subject, ended: Ended, source: str) -> dict[str, Any]:
-    """Check the one answer, the status and the one line; returns the status."""
-    assert ended.exit_code == 0, ended
-    (answer,) = ended.answers
-    assert (answer.status, answer.body) == (HTTPStatus.OK, "OK")
-    found = job.wait("Up")
-    last = found["lastCheckIn"]
-    assert last["kind"] == "success"
-    assert last["source"].startswith(source)
-    line = job.only_line()
-    assert (line["state"], line["payload"]["status"]) == ("reporting", "success")
-    assert line["payload"]["source"] == last["source"]
-    assert line["payload"]["id"] == last["id"]
-    return found

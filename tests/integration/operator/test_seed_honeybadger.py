@@ -14,7 +14,7 @@ import requests
 from support.kube import MERGE, Kube
 from support.operators import RunningOperator
 from support.resources import MONITORS
-from support.seeds import NAME, Site, Subject, subject
+from support.seeds import BASH, NAME, Site, Subject, subject
 
 pytestmark = pytest.mark.integration
 
@@ -69,12 +69,11 @@ def test_the_example_of_the_page_has_the_shape_that_is_asked_for() -> None:
 
 @pytest.mark.parametrize("path", ["/v1/check_in/wNgxJv", "/v1/check_in/hbp_key/wNgxJv"])
 def test_a_plain_check_in_is_reporting(job: Subject, path: str) -> None:
-    ended = job.bash(f"curl -f https://api.honeybadger.io{path}")
+    ended = job.run(BASH, f"curl -f https://api.honeybadger.io{path}")
     assert ended.exit_code == 0, ended
-    assert [each.status for each in ended.answers] == [HTTPStatus.OK]
-    last = job.wait("Up")["lastCheckIn"]
-    payload = only_payload(job, "reporting")
-    assert (payload["status"], payload["id"]) == ("success", last["id"])
+    assert ended.answers == [(HTTPStatus.OK, "OK")]
+    job.recorded("Up")
+    assert only_payload(job, "reporting")["status"] == "success"
 
 
 def test_the_report_of_the_page_is_reporting(job: Subject) -> None:
@@ -135,7 +134,7 @@ def post(job: Subject, payload: dict[str, Any]) -> None:
 
 def only_payload(job: Subject, state: str) -> dict[str, Any]:
     """Return the payload of the one line, which has the page's shape."""
-    line = job.only_line()
+    (line,) = job.lines()
     assert faults(line) == []
     assert line["check_in_id"] == f"{job.namespace}/{NAME}"
     assert line["state"] == state

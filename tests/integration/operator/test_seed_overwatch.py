@@ -17,7 +17,18 @@ import pytest
 from support.kube import Kube, wait_until
 from support.operators import RunningOperator
 from support.resources import MONITORS
-from support.seeds import NAME, Ended, Site, Subject, cron_command, subject
+from support.seeds import (
+    BASH,
+    NAME,
+    NODE,
+    PYTHON,
+    SH,
+    Ended,
+    Site,
+    Subject,
+    cron_command,
+    subject,
+)
 from support.workloads import ping_monitor
 
 pytestmark = pytest.mark.integration
@@ -34,7 +45,7 @@ CRONTAB = r"""0 2 * * * /usr/local/bin/my-export-job && \
   curl -sf https://overwatchapp.dev/api/v1/monitors/$MONITOR_ID/checkin || \
   curl -sf "https://overwatchapp.dev/api/v1/monitors/$MONITOR_ID/checkin?status=fail"
 """
-PYTHON = """
+IN_PYTHON = """
 import subprocess
 import urllib.request
 
@@ -47,7 +58,7 @@ except Exception:
     urllib.request.urlopen(CHECKIN_URL + "?status=fail")
     raise
 """
-NODE = """
+IN_NODE = """
 const CHECKIN_URL = "https://overwatchapp.dev/api/v1/monitors/mon_01j.../checkin";
 
 async function runJob() {
@@ -83,52 +94,52 @@ def silent_job(
 
 
 def test_the_successful_checkin_is_recorded(job: Subject) -> None:
-    ended = job.bash(SUCCESSFUL)
+    ended = job.run(BASH, SUCCESSFUL)
     found = assert_recorded(job, ended, "ok", "Up")
     assert found["lastCheckIn"]["source"].startswith("curl/")
 
 
 def test_the_failed_checkin_marks_the_monitor_as_down_immediately(job: Subject) -> None:
-    found = assert_recorded(job, job.bash(FAILED), "failure", "Down")
+    found = assert_recorded(job, job.run(BASH, FAILED), "failure", "Down")
     assert found["incident"]["reason"] == "RunFailed"
 
 
 def test_post_behaves_identically(job: Subject) -> None:
     post = SUCCESSFUL.replace("curl", "curl -X POST")
-    assert_recorded(job, job.bash(post), "ok", "Up")
+    assert_recorded(job, job.run(BASH, post), "ok", "Up")
 
 
 def test_the_crontab_entry_reports_a_success_once(job: Subject) -> None:
     job.provide(JOB)
-    assert_recorded(job, job.sh(cron_command(CRONTAB)), "ok", "Up")
+    assert_recorded(job, job.run(SH, cron_command(CRONTAB)), "ok", "Up")
 
 
 def test_the_crontab_entry_reports_a_failure_once(job: Subject) -> None:
     job.provide(JOB, exit_code=3)
-    assert_recorded(job, job.sh(cron_command(CRONTAB)), "failure", "Down")
+    assert_recorded(job, job.run(SH, cron_command(CRONTAB)), "failure", "Down")
 
 
 def test_the_python_example_reports_a_success(job: Subject) -> None:
     (job.folder / "export_job.py").write_text("")
-    found = assert_recorded(job, job.python(PYTHON), "ok", "Up")
+    found = assert_recorded(job, job.run(PYTHON, IN_PYTHON), "ok", "Up")
     assert found["lastCheckIn"]["source"].startswith("Python-urllib/")
 
 
 def test_the_python_example_reports_a_failure_and_raises(job: Subject) -> None:
     (job.folder / "export_job.py").write_text("raise SystemExit(1)")
-    ended = job.python(PYTHON)
+    ended = job.run(PYTHON, IN_PYTHON)
     assert "CalledProcessError" in ended.errors
     assert ended.exit_code == 1
     assert_answered(job, ended, "failure", "Down")
 
 
 def test_the_node_example_reports_a_success(job: Subject) -> None:
-    found = assert_recorded(job, job.node(NODE + WORKS), "ok", "Up")
+    found = assert_recorded(job, job.run(NODE, IN_NODE + WORKS), "ok", "Up")
     assert found["lastCheckIn"]["source"] == "node"
 
 
 def test_the_node_example_reports_a_failure_and_throws(job: Subject) -> None:
-    ended = job.node(NODE + BREAKS)
+    ended = job.run(NODE, IN_NODE + BREAKS)
     assert "no disk" in ended.errors
     assert ended.exit_code == 1
     assert_answered(job, ended, "failure", "Down")
@@ -147,14 +158,14 @@ def test_a_monitor_is_looked_up_and_its_checkin_url_is_called(job: Subject) -> N
 
 
 def test_a_failed_run_is_looked_up_as_down(job: Subject) -> None:
-    job.bash(FAILED)
+    job.run(BASH, FAILED)
     become(job, "down")
 
 
 def test_a_silent_job_is_looked_up_as_havent_heard(silent_job: Subject) -> None:
     silent_job.wait("Down")
     become(silent_job, "havent_heard")
-    assert silent_job.only_line()["state"] == "missing"
+    assert [line["state"] for line in silent_job.lines()] == ["missing"]
 
 
 @pytest.mark.xfail(
@@ -163,7 +174,7 @@ def test_a_silent_job_is_looked_up_as_havent_heard(silent_job: Subject) -> None:
 def test_a_silent_job_that_then_fails_is_looked_up_as_down(silent_job: Subject) -> None:
     """The page: with ?status=fail, it is immediately marked as down."""
     silent_job.wait("Down")
-    silent_job.bash(FAILED)
+    silent_job.run(BASH, FAILED)
     become(silent_job, "down")
 
 
@@ -174,8 +185,8 @@ def test_a_monitor_of_another_type_is_not_found(job: Subject) -> None:
     another = {"cronJob": {"name": "nightly"}}
     job.kube.create(ping_monitor(job.namespace, NAME) | {"spec": another})
     become(job, None)
-    ended = job.bash(SUCCESSFUL)
-    assert [each.status for each in ended.answers] == [HTTPStatus.NOT_FOUND]
+    ended = job.run(BASH, SUCCESSFUL)
+    assert [status for status, _ in ended.answers] == [HTTPStatus.NOT_FOUND]
     assert job.lines() == []
 
 
@@ -218,13 +229,9 @@ def assert_answered(
     job: Subject, ended: Ended, recorded: str, state: str
 ) -> dict[str, Any]:
     """Check the one answer, the status and the one line; returns the status."""
-    (answer,) = ended.answers
-    assert answer.status == HTTPStatus.OK
-    assert json.loads(answer.body) == {"recorded": recorded, "monitor": job.token}
-    found = job.wait(state)
-    kind = {"ok": "success", "failure": "failure"}[recorded]
-    line = job.only_line()
-    assert found["lastCheckIn"]["kind"] == kind
-    assert (line["state"], line["payload"]["status"]) == ("reporting", kind)
-    assert line["payload"]["id"] == found["lastCheckIn"]["id"]
+    ((status, body),) = ended.answers
+    assert status == HTTPStatus.OK
+    assert json.loads(body) == {"recorded": recorded, "monitor": job.token}
+    found, payload = job.recorded(state)
+    assert payload["status"] == {"ok": "success", "failure": "failure"}[recorded]
     return found

@@ -9,12 +9,15 @@ import sys
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
 import heartbeats
 from heartbeats.core import cron
 from heartbeats.core.cron import CronError, UnknownTimeZoneError
+from heartbeats.core.cron_fields import parse_fields
+from heartbeats.core.cron_search import next_firing
 
 SATURDAY = "2026-11-21T12:00"
 
@@ -201,6 +204,38 @@ def test_where_the_controllers_search_stands_still_time_goes_on() -> None:
     expected = ["2026-04-04T14:03", "2026-04-04T15:03", "2026-04-05T15:03"]
     found = firings("48 3 * * *", "Pacific/Chatham", "2026-04-04T00:00", 3)
     assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("expression", "after", "expected"),
+    [
+        ("0 0 1 * MON", "1892-07-04T13:29:13", "1892-07-11T11:22:48"),
+        ("30 10,14 * * *", "1892-07-04T20:26:56", "1892-07-04T21:52:48"),
+        ("0 9 4 7 *", "1892-07-04T11:30", "1892-07-04T20:22:48"),
+    ],
+)
+def test_on_a_repeated_day_the_first_firing_still_to_come_is_found(
+    expression: str, after: str, expected: str
+) -> None:
+    # Samoa had 1892-07-04 twice. On the second one the library looks from the
+    # first one on: what it finds there is over, so it is asked from later minutes.
+    schedule = cron.parse(expression, "Pacific/Pago_Pago")
+    assert schedule.next_after(at(after)) == at(expected)
+
+
+def test_a_search_on_a_repeated_day_goes_on_by_the_hour() -> None:
+    class Counted(ZoneInfo):
+        looks = 0
+
+        def utcoffset(self, when: datetime | None, /) -> timedelta | None:
+            Counted.looks += 1
+            return super().utcoffset(when)
+
+    fields = parse_fields("0 0 1 * MON".split())
+    asked_at = int(at("1892-07-04T13:29:13").timestamp())
+    found = next_firing(fields, Counted("Pacific/Pago_Pago"), asked_at)
+    assert found == int(at("1892-07-11T11:22:48").timestamp())
+    assert Counted.looks < 1000
 
 
 @pytest.mark.parametrize(

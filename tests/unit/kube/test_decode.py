@@ -138,7 +138,7 @@ def test_reads_the_rest() -> None:
     assert isinstance(monitor, Monitor)
     assert monitor.spec.ping is not None
     assert monitor.spec.ping.token_hashes == ["aa"]
-    assert monitor.spec.ping.min_token_version == 1
+    assert monitor.spec.ping.min_token_version is None
     assert monitor.status.ping is not None
     assert monitor.status.ping.key_id == "k1"
 

@@ -1,21 +1,37 @@
 """What the book of Jobs reports, when, and what it forgets."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
-from heartbeats.core.model import CheckIn, Kind, Uid
-from heartbeats.edges.kube import jobbook
+from heartbeats.core.model import CheckIn, CronJobFacts, Kind, Uid
 from heartbeats.edges.kube.errors import Forbidden
-from heartbeats.edges.kube.jobbook import READ_SECONDS, READERS, JobBook
-from heartbeats.edges.kube.jobs import MANUAL_ANNOTATION
+from heartbeats.edges.kube.jobbook import (
+    MAX_DELETED_SLOTS,
+    READ_SECONDS,
+    READERS,
+    JobBook,
+)
+from heartbeats.edges.kube.jobs import MANUAL_ANNOTATION, facts_of
 from heartbeats.edges.kube.objects import Job, Pod
-from support.builders import MINUTE, NOW, SetClock, condition, job, owner, pod, text
+from heartbeats.edges.kube.store import Change, ObjectEvent
+from support.builders import (
+    MINUTE,
+    NOW,
+    SetClock,
+    condition,
+    cron_job,
+    job,
+    owner,
+    pod,
+    text,
+)
 
 CRON_JOB = Uid("cj-nightly")
+FACTS = facts_of(cron_job())
 RUNNING = {"active": 1, "ready": 1, "startTime": text(NOW - MINUTE)}
 FAILED = {"conditions": [condition("Failed", reason="BackoffLimitExceeded")]}
 COMPLETE = {"conditions": [condition("Complete")]}
@@ -44,14 +60,32 @@ class ScriptedPods:
         return self.pods
 
 
+class ScriptedRefusals:
+    """What the controller says about Jobs that it does not create."""
+
+    def __init__(self) -> None:
+        self.said = ""
+        self.error: Exception | None = None
+
+    async def of(self, cron_job: CronJobFacts) -> str:
+        assert cron_job == FACTS
+        if self.error is not None:
+            raise self.error
+        return self.said
+
+
 class Desk:
     """A book, its pods and whoever hears of its reports."""
 
     def __init__(self) -> None:
         self.pods = ScriptedPods()
-        self.book = JobBook(self.pods, SetClock())
+        self.refusals = ScriptedRefusals()
+        self.book = JobBook(self.pods, self.refusals, SetClock())
         self.heard: list[tuple[Uid, CheckIn]] = []
-        self.book.report_to(lambda uid, said: self.heard.append((uid, said)))
+        self.gaps: list[set[Uid]] = []
+        self.book.report_to(
+            lambda uid, said: self.heard.append((uid, said)), self.gaps.append
+        )
 
     @property
     def said(self) -> list[tuple[str, Kind]]:
@@ -135,7 +169,8 @@ async def test_several_pods_are_read_at_a_time_and_no_more(desk: Desk) -> None:
     desk.pods.readable.clear()
     async with desk.reading():
         for number in range(READERS + 2):
-            desk.book.see(job(status=FAILED, uid=f"j-{number}"))
+            mine = [owner(uid=f"cj-{number}")]
+            desk.book.see(job(status=FAILED, uid=f"j-{number}", ownerReferences=mine))
         await asyncio.wait([asyncio.create_task(desk.book.settled())], timeout=0.01)
         assert len(desk.pods.asked) == READERS
         desk.pods.readable.set()
@@ -249,8 +284,10 @@ def test_pending_jobs_are_stuck_by_their_slot(desk: Desk) -> None:
     desk.book.see(job("nightly-29000120", COMPLETE))
     manual = {MANUAL_ANNOTATION: "manual"}
     desk.book.see(job("by-hand", {"active": 1}, annotations=manual))
-    assert desk.book.stuck(CRON_JOB) == {slot(29_000_000): "its pod is not ready."}
-    assert desk.book.stuck(Uid("cj-unknown")) == {}
+    assert desk.book.hindrances(CRON_JOB).pending == {
+        slot(29_000_000): "its pod is not ready."
+    }
+    assert desk.book.hindrances(Uid("cj-unknown")).pending == {}
 
 
 @pytest.mark.parametrize(
@@ -294,16 +331,16 @@ async def test_inspecting_says_why_a_job_is_stuck(
     desk.pods.pods = pods
     desk.book.see(job("nightly-29000000", {"active": 1}, uid="j-1"))
     desk.book.see(job("nightly-29000060", RUNNING, uid="j-2"))
-    await desk.book.inspect(CRON_JOB)
-    assert desk.book.stuck(CRON_JOB) == {slot(29_000_000): expected}
+    await desk.book.inspect(FACTS)
+    assert desk.book.hindrances(CRON_JOB).pending == {slot(29_000_000): expected}
     assert desk.pods.asked == ["j-1"]
 
 
 async def test_pods_that_cannot_be_inspected_are_a_reason_too(desk: Desk) -> None:
     desk.pods.error = Forbidden("no right")
     desk.book.see(job("nightly-29000000", {"active": 1}))
-    await desk.book.inspect(CRON_JOB)
-    [why] = desk.book.stuck(CRON_JOB).values()
+    await desk.book.inspect(FACTS)
+    [why] = desk.book.hindrances(CRON_JOB).pending.values()
     assert why == "its pods cannot be read: no right"
 
 
@@ -311,18 +348,20 @@ async def test_pods_that_cannot_be_inspected_are_a_reason_too(desk: Desk) -> Non
 async def test_inspecting_is_not_held_up_by_silence(desk: Desk) -> None:
     desk.pods.readable.clear()
     desk.book.see(job("nightly-29000000", {"active": 1}))
-    await desk.book.inspect(CRON_JOB)
+    await desk.book.inspect(FACTS)
     assert asyncio.get_running_loop().time() == READ_SECONDS
-    [why] = desk.book.stuck(CRON_JOB).values()
+    [why] = desk.book.hindrances(CRON_JOB).pending.values()
     assert why.startswith("its pods cannot be read")
 
 
 async def test_a_reason_is_forgotten_when_the_job_changes(desk: Desk) -> None:
     desk.pods.pods = []
     desk.book.see(job("nightly-29000000", {"active": 1}))
-    await desk.book.inspect(CRON_JOB)
+    await desk.book.inspect(FACTS)
     desk.book.see(job("nightly-29000000", {"active": 2}))
-    assert set(desk.book.stuck(CRON_JOB).values()) == {"its pod is not ready."}
+    assert set(desk.book.hindrances(CRON_JOB).pending.values()) == {
+        "its pod is not ready."
+    }
 
 
 @pytest.mark.parametrize("end", [RUNNING, COMPLETE], ids=["unfinished", "finished"])
@@ -334,10 +373,143 @@ def test_nothing_is_kept_of_deleted_jobs(desk: Desk, end: dict[str, object]) -> 
     assert desk.book._jobs == {}
 
 
-def test_the_time_limit_leaves_room_in_a_deadlines_evidence() -> None:
-    assert timedelta(seconds=jobbook.READ_SECONDS) < timedelta(seconds=10)
+# Order
 
 
-def test_without_a_listener_reports_go_nowhere() -> None:
-    told: Callable[[Job], None] = JobBook(ScriptedPods(), SetClock()).see
-    told(job(status=COMPLETE))
+async def test_jobs_of_a_cronjob_are_reported_in_their_order(desk: Desk) -> None:
+    desk.pods.readable.clear()
+    async with desk.reading():
+        desk.book.see(job(status=FAILED, uid="j-1"))
+        desk.book.see(job(status=RUNNING, uid="j-2"))
+        desk.book.see(job(status=COMPLETE, uid="j-2"))
+        other = [owner(uid="cj-other")]
+        desk.book.see(job(status=COMPLETE, uid="else", ownerReferences=other))
+        assert desk.said == [("else-end", Kind.SUCCESS)]
+        desk.pods.readable.set()
+        await desk.book.settled()
+    assert [id_ for id_, _ in desk.said[1:]] == ["j-1-end", "j-2-start", "j-2-end"]
+
+
+async def test_a_job_that_vanishes_does_not_overtake_its_own_start(desk: Desk) -> None:
+    """Told the other way round its run would stay open for ever."""
+    desk.pods.readable.clear()
+    async with desk.reading():
+        desk.book.see(job(status=FAILED, uid="j-1"))
+        desk.book.see(job(status=RUNNING, uid="j-2"))
+        desk.book.lose(job(status=RUNNING, uid="j-2"))
+        desk.pods.readable.set()
+        await desk.book.settled()
+    assert [id_ for id_, _ in desk.said] == ["j-1-end", "j-2-start", "j-2-vanished"]
+
+
+async def test_an_explained_job_that_goes_while_another_is_read_is_forgotten(
+    desk: Desk,
+) -> None:
+    async with desk.reading():
+        desk.book.see(job(status=FAILED, uid="j-1"))
+        await desk.book.settled()
+        desk.pods.readable.clear()
+        desk.book.see(job(status=FAILED, uid="j-2"))
+        desk.book.lose(job(status=FAILED, uid="j-1"))
+        desk.pods.readable.set()
+        await desk.book.settled()
+    assert set(desk.book._explained) == {"j-2"}
+
+
+# What the reflector tells
+
+
+def told(kind: Change, item: Job, *, initial: bool = False) -> ObjectEvent[Job]:
+    return ObjectEvent(kind, item, initial)
+
+
+def ended(minutes: int) -> dict[str, object]:
+    at = text(NOW - minutes * MINUTE)
+    return {"conditions": [condition("Complete", lastTransitionTime=at)]}
+
+
+def test_jobs_of_a_list_are_told_in_the_order_of_time_at_its_end(desk: Desk) -> None:
+    for name, minutes in (("a", 1), ("b", 3), ("c", 2)):
+        found = job(status=ended(minutes), uid=name)
+        desk.book.take(told(Change.ADDED, found, initial=True))
+    assert desk.said == []
+    desk.book.listed("7")
+    assert [id_ for id_, _ in desk.said] == ["b-end", "c-end", "a-end"]
+    desk.book.listed("8")
+    assert len(desk.said) == 3
+
+
+def test_jobs_of_the_watch_are_told_at_once(desk: Desk) -> None:
+    desk.book.take(told(Change.ADDED, job(status=RUNNING, uid="j-1")))
+    desk.book.take(told(Change.MODIFIED, job(status=COMPLETE, uid="j-1")))
+    desk.book.take(told(Change.DELETED, job(status=COMPLETE, uid="j-1")))
+    assert [id_ for id_, _ in desk.said] == ["j-1-start", "j-1-end", "j-1-end"]
+
+
+def test_a_job_that_went_while_nobody_watched_is_a_gap_and_no_vanishing(
+    desk: Desk,
+) -> None:
+    desk.book.take(told(Change.ADDED, job(status=RUNNING, uid="j-1")))
+    gone = job(status=RUNNING, uid="j-1")
+    desk.book.take(told(Change.DELETED, gone, initial=True))
+    assert desk.gaps == [], "what a list says counts at its end"
+    desk.book.listed("7")
+    assert desk.gaps == [{CRON_JOB}]
+    assert [kind for _, kind in desk.said] == [Kind.START]
+    desk.book.listed("8")
+    assert len(desk.gaps) == 1
+
+
+def test_a_job_of_a_list_that_broke_off_and_went_is_no_ghost(desk: Desk) -> None:
+    """Page one told of it, page two failed; the next list lacks it."""
+    ghost = job(status=RUNNING, uid="j-1")
+    desk.book.take(told(Change.ADDED, ghost, initial=True))
+    desk.book.take(told(Change.DELETED, ghost, initial=True))
+    desk.book.listed("7")
+    assert list(desk.book.check_ins(CRON_JOB)) == []
+    assert not desk.book.remains(FACTS).jobs
+
+
+def test_what_is_left_of_a_cronjobs_runs(desk: Desk) -> None:
+    desk.book.see(job("nightly-29000000", COMPLETE, uid="j-1"))
+    desk.book.see(job("nightly-29000060", {"active": 1}, uid="j-2"))
+    by_hand = {MANUAL_ANNOTATION: "manual"}
+    desk.book.see(job("by-hand", RUNNING, uid="j-3", annotations=by_hand))
+    left = desk.book.remains(FACTS)
+    assert (left.cron_job, left.jobs) == (FACTS, {"j-1", "j-2", "j-3"})
+    assert left.slots == {slot(29_000_000), slot(29_000_060)}
+    assert left.pending == {slot(29_000_060)}
+
+
+# Why there is no run
+
+
+async def test_a_job_deleted_before_it_was_ready_keeps_its_reason(desk: Desk) -> None:
+    desk.pods.pods = []
+    desk.book.see(job("nightly-29000000", {"active": 1}))
+    await desk.book.inspect(FACTS)
+    desk.book.lose(job("nightly-29000000", {"active": 1}))
+    [why] = desk.book.hindrances(CRON_JOB).pending.values()
+    assert why == "the Job has no pod; its Job was deleted before it was ready."
+    desk.book.forget(CRON_JOB)
+    assert desk.book.hindrances(CRON_JOB).pending == {}
+
+
+def test_the_newest_of_many_deleted_jobs_are_remembered(desk: Desk) -> None:
+    for number in range(MAX_DELETED_SLOTS + 5):
+        desk.book.lose(job(f"nightly-{29_000_000 + number}", {"active": 1}))
+    found = desk.book.hindrances(CRON_JOB).pending
+    assert len(found) == MAX_DELETED_SLOTS
+    assert min(found) == slot(29_000_005)
+
+
+async def test_without_a_job_the_controller_is_asked(desk: Desk) -> None:
+    desk.refusals.said = "The controller says FailedCreate: exceeded quota"
+    await desk.book.inspect(FACTS)
+    assert desk.book.hindrances(CRON_JOB).refused == desk.refusals.said
+    desk.refusals.error = Forbidden("no right")
+    await desk.book.inspect(FACTS)
+    said = desk.book.hindrances(CRON_JOB).refused
+    assert said == "Its Events cannot be read: no right"
+    desk.book.forget(CRON_JOB)
+    assert desk.book.hindrances(CRON_JOB).refused == ""

@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -256,13 +255,9 @@ def test_a_deleted_segment_is_forgotten(desk: Desk) -> None:
 
 
 def test_a_segment_without_data_is_no_surprise(desk: Desk) -> None:
-    bare = replace_data(segment("a", 7, entry()))
+    bare = msgspec.structs.replace(segment("a", 7, entry()), data={})
     desk.reader.take(added(bare))
     assert (desk.applied, desk.reader.pending) == ([], 0)
-
-
-def replace_data(item: ConfigMap) -> ConfigMap:
-    return msgspec.structs.replace(item, data={})
 
 
 async def test_an_unreadable_segment_is_kept(
@@ -447,6 +442,17 @@ async def test_a_dropped_ping_is_told_once(
     assert caplog.text.count("is dropped") == 1
 
 
+async def test_nothing_of_a_monitor_that_is_gone_waits_for_ever(desk: Desk) -> None:
+    desk.write("a", 7, entry(1))
+    desk.api.refuse("DELETE", errors.ServerError("etcd"))
+    with suppress(errors.ServerError):
+        await desk.reader.sweep()
+    desk.write("b", 8, entry(2))
+    await desk.reader.sweep()
+    assert desk.segments == []
+    assert desk.bench.pinged().state.last_success_at is None
+
+
 async def test_a_segment_that_somebody_deleted_is_no_trouble(desk: Desk) -> None:
     desk.is_stored(desk.monitor())
     known = desk.bench.ledger.named(BACKUP)
@@ -501,4 +507,3 @@ def test_a_replayed_segment_counts_nothing_twice(desk: Desk) -> None:
     fresh = JournalReader(desk.api, SYSTEM, desk._apply)
     fresh.take(added(segment("a", 7, entry())))
     assert known.state == before
-    assert replace(before) == known.state

@@ -12,6 +12,7 @@ from typing import Protocol
 from heartbeats.core.model import Source
 from heartbeats.edges.kube import errors
 from heartbeats.edges.kube.jobbook import JobBook
+from heartbeats.edges.kube.presence import Presences
 from heartbeats.ledger import Entry, Ledger
 from heartbeats.watchdog import EvidenceError
 
@@ -33,10 +34,12 @@ class StreamEvidence:
         streams: dict[Source, Sequence[Stream]],
         jobs: JobBook,
         ledger: Ledger,
+        presences: Presences,
     ) -> None:
         self._streams = streams
         self._jobs = jobs
         self._ledger = ledger
+        self._presences = presences
 
     async def complete(self, entries: Sequence[Entry]) -> None:
         """Return when the ledger knows all that these monitors wait for."""
@@ -49,6 +52,8 @@ class StreamEvidence:
         except* errors.KubeError as group_error:
             raise EvidenceError(str(group_error.exceptions[0])) from group_error
         await self._jobs.settled()
+        if Source.PING in sources:
+            self._presences.check()
 
     async def explain(self, entries: Sequence[Entry]) -> None:
         """Read what may say why runs do not appear; no verdict depends on it."""

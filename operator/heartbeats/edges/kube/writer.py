@@ -99,7 +99,7 @@ class StatusWriter:
                 await self._write(uid)
             except Exception:
                 logger.exception("A status could not be written", extra={"uid": uid})
-                self._retry(uid, RETRY_SECONDS * 2**MOST_TRIES)
+                self._retry(uid, self._pause(uid))
             finally:
                 self._busy.discard(uid)
                 if uid in self._again:
@@ -178,18 +178,22 @@ class StatusWriter:
 
     def _later(self, entry: Entry, error: errors.ApiError) -> None:
         """Try one monitor again later, while the others go on."""
-        tries = self._tries[entry.uid] = min(self._tries[entry.uid] + 1, MOST_TRIES)
-        if tries == 1:
+        wait = self._pause(entry.uid)
+        if wait == RETRY_SECONDS:
             logger.warning(
                 "The status of %s is not stored yet: %s",
                 entry.key,
                 error.message,
                 extra={"namespace": entry.key.namespace, "monitor": entry.key.name},
             )
-        wait = RETRY_SECONDS * 2 ** (tries - 1)
         if error.retry_after is not None:
             wait = max(wait, error.retry_after.total_seconds())
         self._retry(entry.uid, wait)
+
+    def _pause(self, uid: Uid) -> float:
+        """Return how long a monitor waits for its next try, in seconds."""
+        tries = self._tries[uid] = min(self._tries[uid] + 1, MOST_TRIES)
+        return float(RETRY_SECONDS * 2 ** (tries - 1))
 
     def _retry(self, uid: Uid, wait: float) -> None:
         loop = asyncio.get_running_loop()

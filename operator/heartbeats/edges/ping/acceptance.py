@@ -35,6 +35,39 @@ class Report:
     """More for the event log."""
 
 
+REMEMBERED_SECONDS = 60.0
+MOST_REMEMBERED = 10_000
+
+
+class Refused:
+    """The successes that were refused a moment ago, by token and peer.
+
+    `job && curl U || curl U?status=fail` reports a failure when only the report of
+    its success failed.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._times: dict[tuple[str, str | None], float] = {}
+
+    def note(self, call: Call, kind: Kind) -> None:
+        """Remember a success that was refused."""
+        if kind is not Kind.SUCCESS:
+            return
+        if len(self._times) >= MOST_REMEMBERED:
+            del self._times[next(iter(self._times))]
+        key = (call.token, call.peer())
+        self._times.pop(key, None)
+        self._times[key] = self._clock.monotonic()
+
+    def explains(self, call: Call, kind: Kind) -> bool:
+        """Tell whether a failure may be the echo of such a success."""
+        if kind is not Kind.FAILURE or not self._times:
+            return False
+        at = self._times.get((call.token, call.peer()))
+        return at is not None and self._clock.monotonic() - at <= REMEMBERED_SECONDS
+
+
 class Acceptance:
     """Finds monitors and records reports, for all dialects."""
 
@@ -54,6 +87,7 @@ class Acceptance:
         self._new_id = new_id
         self._capture_failures = capture_failures
         self._patience = patience.total_seconds()
+        self._refused = Refused(clock)
 
     async def find(self, call: Call) -> MonitorView:
         """Return the ping monitor of the token; refuses with 404 or 503."""
@@ -71,6 +105,7 @@ class Acceptance:
             async with asyncio.timeout(self._patience - call.waited):
                 await self._recorder.record(view, check_in)
         except (JournalUnavailable, TimeoutError) as error:
+            self._refused.note(call, report.kind)
             raise answers.not_ready() from error
 
     async def _find_slowly(self, call: Call) -> MonitorView | None:
@@ -108,6 +143,7 @@ class Acceptance:
             exit_code=report.exit_code,
             source=call.source(),
             message=texts.cut(message, answers.BODY_LIMIT),
+            ambiguous=self._refused.explains(call, report.kind),
             detail=tuple(detail.items()),
         )
 
