@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 
 from heartbeats.app.effects import Effects, Told
-from heartbeats.clock import Clock
+from heartbeats.clock import CorrectedClock
 from heartbeats.config import Config
 from heartbeats.core.model import Blindness, CheckIn, Source, Uid
 from heartbeats.core.policy import PREFIX, Defaults
@@ -58,7 +58,7 @@ class OperatorRole:
         config: Config,
         credentials: Credentials,
         session: aiohttp.ClientSession,
-        clock: Clock,
+        clock: CorrectedClock,
         metrics: OperatorMetrics,
         public_url: str,
     ) -> None:
@@ -316,9 +316,10 @@ class OperatorRole:
     def _compare(
         self, server_at: datetime, *, sent_at: datetime, received_at: datetime
     ) -> None:
-        """Measure by how much our clock is ahead; a Date is cut to whole seconds."""
-        middle = sent_at + (received_at - sent_at) / 2
-        self._metrics.clock_skew((middle - server_at).total_seconds() - 0.5)
+        """Put our clock right by the API server's, and tell by how much."""
+        clock = self._clock
+        clock.compare(server_at, sent_at=sent_at, received_at=received_at)
+        self._metrics.clock_skew(-clock.offset.total_seconds())
 
     def _job(self, cron_job: Uid, check_in: CheckIn) -> None:
         self.ledger.check_in_run(cron_job, check_in, now=self._clock.now())

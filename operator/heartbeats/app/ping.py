@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import aiohttp
 
-from heartbeats.clock import Clock
+from heartbeats.clock import Clock, CorrectedClock
 from heartbeats.config import Config
 from heartbeats.core.model import MonitorKey, Uid
 from heartbeats.edges.kube.client import Client
@@ -106,10 +106,12 @@ class PingRole:
         self,
         config: Config,
         session: aiohttp.ClientSession,
-        clock: Clock,
+        clock: CorrectedClock,
         metrics: OperatorMetrics,
     ) -> None:
-        client = Client(session, clock=clock, on_write=metrics.api_write)
+        client = Client(
+            session, clock=clock, on_write=metrics.api_write, on_date=clock.compare
+        )
         self.tokens = TokenDirectory(client, config.own_namespace, config.namespace)
         self._attendance = Attendance(
             client, config.own_namespace, lambda: uuid4().hex[:12]

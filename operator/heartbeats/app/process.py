@@ -17,7 +17,7 @@ from aiohttp import web
 
 from heartbeats import __version__
 from heartbeats.app.ping import PingRole
-from heartbeats.clock import Clock, SystemClock
+from heartbeats.clock import Clock, CorrectedClock, SystemClock
 from heartbeats.config import Address, Config, Role
 from heartbeats.edges.health import Check, Fresh, HealthPages, Pulse
 from heartbeats.edges.kube.credentials import Credentials, open_session
@@ -60,7 +60,7 @@ class Process:
         self, config: Config, environ: Mapping[str, str], clock: Clock | None = None
     ) -> None:
         self._config = config
-        self._clock = clock or SystemClock()
+        self._clock = CorrectedClock(clock or SystemClock())
         self._environ = environ
         self._metrics = OperatorMetrics(__version__)
         self._stop = asyncio.Event()
