@@ -12,16 +12,28 @@ _BOUNDS: Final = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
 _STARS: Final = (0.3, 0.3, 0.5, 0.55, 0.5)
 """How often a field is a bare star."""
 
-_MONTHS: Final = "jan feb mar apr may jun jul aug sep oct nov dec".split()
-_WEEKDAYS: Final = "sun mon tue wed thu fri sat".split()
-_NAMES: Final[dict[int, list[str]]] = {3: _MONTHS, 4: _WEEKDAYS}
+_MONTHS: Final = (
+    *("jan", "feb", "mar", "apr", "may", "jun"),
+    *("jul", "aug", "sep", "oct", "nov", "dec"),
+)
+_WEEKDAYS: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_NAMES: Final[dict[int, tuple[str, ...]]] = {3: _MONTHS, 4: _WEEKDAYS}
 _STEPS: Final = (1, 2, 3, 5, 7, 10, 15, 30, 60, 120)
 
 _ODD_ITEMS: Final = (
     *("*-5", "?-7", "*-x-y", "*-5/2", "*/1", "?/1", "*,1", ",3", "3,", "*-", "*--"),
     *("*/0", "*/-0", "*/+2", "*/2/", "-5", "5-", "5/", "/5", "7-1", "1-2-3", "1/2/3"),
     *("L", "W", "1#2", "15W", "1.5", "0x1", "1_0", "1e1", "01", "-0", "+-1", "++5"),
-    *("+", "--", "a", "٣", "frİ", "ſun", "\u212a", "9223372036854775808"),
+    *(
+        "+",
+        "--",
+        "a",
+        "\u0663",
+        "fr\u0130",
+        "\u017fun",
+        "\u212a",
+        "9223372036854775808",
+    ),
     *("*/9223372036854775807", "*/99999999999999999999", "7", "13", "24", "32", "60"),
 )
 _MACROS: Final = (
@@ -32,7 +44,17 @@ _DELAYS: Final = (
     *("1h", "90m", "1h30m", "1.5h", "30s", "1s", "999ms", "1500ms", "0", "-1h", "+5m"),
     *("1us", "1µs", "1μs", "5ns", ".5h", "1.h", ".h", "1", "h", "1d", "1 h", " 1h"),
     *("1h ", "1h1h", "", "-", "+", "+0", "-0", "00", "0.0", "0s", "1H", "m1", "1..5h"),
-    *("1.5.5h", "١h", "1e3s", "1_0s", "24h", "168h", "876000h", "1m30.5s", "٣s"),
+    *(
+        "1.5.5h",
+        "\u0661h",
+        "1e3s",
+        "1_0s",
+        "24h",
+        "168h",
+        "876000h",
+        "1m30.5s",
+        "\u0663s",
+    ),
     *("2562047h47m16.854775807s", "2562047h47m16.854775808s", "3000000h"),
     *("-2562047h47m16.854775808s", "9223372036854775807ns", "9223372036854775808ns"),
     *("9223372036854775808ns9223372036854775808ns", "-9223372036854775808ns"),
@@ -126,22 +148,24 @@ class Expressions:
         pick = self._random
         low, high = _BOUNDS[number]
         kind = pick.random()
-        if kind < 0.12:
-            return pick.choice("*?")
         if kind < 0.24:
             step = pick.choice([*_STEPS, pick.randint(1, 70)])
-            return f"{pick.choice('**?')}/{step}"
+            return pick.choice(["*", "?", f"*/{step}", f"?/{step}"])
         if kind < 0.60:
             return self._value(number)
         if kind < 0.85:
-            ends = sorted((pick.randint(low, high), pick.randint(low, high)))
-            step = f"/{pick.randint(1, 20)}" if pick.random() < 0.3 else ""
-            return f"{ends[0]}-{ends[1]}{step}"
+            return self._range(low, high)
         if kind < 0.93:
             return f"{self._value(number)}/{pick.randint(1, 40)}"
         if kind < 0.98:
             return f"{self._value(number)}-{self._value(number)}"
         return pick.choice([*_ODD_ITEMS, str(low - 1), str(high + 1)])
+
+    def _range(self, low: int, high: int) -> str:
+        pick = self._random
+        first, last = sorted((pick.randint(low, high), pick.randint(low, high)))
+        step = f"/{pick.randint(1, 20)}" if pick.random() < 0.3 else ""
+        return f"{first}-{last}{step}"
 
     def _value(self, number: int) -> str:
         pick = self._random

@@ -60,6 +60,9 @@ class Heard:
         assert entry.subject is not None
         self.check_ins.append(check_in.id)
 
+    def failed(self, entry: Entry, error: Exception) -> None:
+        raise AssertionError(f"{entry.key} cannot be judged") from error
+
     def missed(self, entry: Entry, missed: Missed) -> None:
         assert entry.subject is not None
         self.windows.append(missed)

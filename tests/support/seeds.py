@@ -39,8 +39,7 @@ BASH = ("/bin/bash", "-c")
 PYTHON = (sys.executable, "-c")
 NODE = ("node", "--input-type=module", "-e")
 
-_LONGEST = 60.0
-"""Seconds until an example is given up; a second is usual."""
+_LONGEST = 60.0  # seconds until an example is given up; one is usual
 
 # Strict readers want to be told what a certificate of their own authority may do.
 _CERTIFICATE = (
@@ -116,12 +115,11 @@ class Subject:
         """Return the status in that state, once the event log has all of it."""
         reached = state_is(state)
 
-        def is_told(found: Object | None) -> bool:
-            return reached(found) and not (found or {})["status"].get("pendingFlips")
+        def is_told(it: Object | None) -> bool:
+            return reached(it) and not (it or {})["status"].get("pendingFlips")
 
         found = wait_until(self.kube, MONITORS, self.namespace, NAME, is_told)
-        status: Object = (found or {})["status"]
-        return status
+        return dict((found or {})["status"])
 
     def lines(self) -> list[Object]:
         """Return the event log's lines about the monitor."""

@@ -1,5 +1,7 @@
 """What the ledger's news leads to: one listener that fans out to the edges."""
 
+import logging
+
 from heartbeats.clock import Clock
 from heartbeats.core.model import CheckIn, Flip, Health
 from heartbeats.core.transitions import Missed
@@ -10,6 +12,8 @@ from heartbeats.edges.kube.writer import StatusWriter
 from heartbeats.edges.metrics.operator import OperatorMetrics
 from heartbeats.ledger import Entry
 from heartbeats.watchdog import Watchdog
+
+logger = logging.getLogger(__name__)
 
 
 class Told:
@@ -71,6 +75,17 @@ class Effects:
     def missed(self, entry: Entry, missed: Missed) -> None:
         """Log a window that expired without a flip."""
         self._told.missed(entry, missed)
+
+    def failed(self, entry: Entry, error: Exception) -> None:
+        """Say loudly that a monitor is not judged: it is a defect of ours."""
+        logger.error(
+            "%s is not judged, please report this: %r",
+            entry.key,
+            error,
+            exc_info=error,
+            extra={"namespace": entry.key.namespace, "monitor": entry.key.name},
+        )
+        self._metrics.odd_object("heartbeatmonitors")
 
     def _measure(self, entry: Entry) -> None:
         flip = entry.state.pending_flips[-1]

@@ -15,6 +15,10 @@ T = TypeVar("T")
 Json = dict[str, Any]
 
 
+FIRST_YEAR, LAST_YEAR = 1969, 2500
+LONGEST_SPAN = timedelta(days=3660)
+"""What lies beyond was written by nobody here, and sums with it would overflow."""
+
 EMPTY: tuple[Any, ...] = ((), "")
 """What says nothing and is left out."""
 
@@ -47,6 +51,8 @@ def read_instant(text: Any) -> datetime:
     at = datetime.fromisoformat(text)
     if at.tzinfo is None:
         raise ValueError("an instant needs a zone")
+    if not FIRST_YEAR < at.year < LAST_YEAR:
+        raise ValueError(f"{text} is not of our time")
     return at.astimezone(UTC)
 
 
@@ -81,7 +87,10 @@ def _write_span(span: timedelta) -> int:
 
 
 def _read_span(value: Any) -> timedelta:
-    return timedelta(milliseconds=_read_number(value))
+    span = timedelta(milliseconds=_read_number(value))
+    if not timedelta() <= span <= LONGEST_SPAN:
+        raise ValueError("too long a time")
+    return span
 
 
 TEXT = Form(str, _read_text)

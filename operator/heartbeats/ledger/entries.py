@@ -90,3 +90,6 @@ class Listener(Protocol):
 
     def missed(self, entry: Entry, missed: Missed) -> None:
         """Handle a window that expired without a flip."""
+
+    def failed(self, entry: Entry, error: Exception) -> None:
+        """Handle that a monitor cannot be judged because of a defect of ours."""

@@ -5,6 +5,7 @@ would see missing CronJobs everywhere.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 
@@ -183,8 +184,9 @@ class Ledger:
             return
         facts = self.cron_job_of(entry)
         known = self._runs.hindrances(facts.uid) if facts else None
-        step = expire(entry.state, entry.subject, known, now=now - JUDGED_AFTER)
-        self._take(entry, step, now=now)
+        with self._alone(entry):
+            step = expire(entry.state, entry.subject, known, now=now - JUDGED_AFTER)
+            self._take(entry, step, now=now)
 
     # What became of it
 
@@ -239,10 +241,23 @@ class Ledger:
         for entry in tuple(entries):
             self._rule(entry, now=now)
 
+    @contextmanager
+    def _alone(self, entry: Entry) -> Iterator[None]:
+        """Let no monitor disturb another: one that makes us fail is left out."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - told, counted and visible as unjudged
+            entry.subject = None
+            self.wakes.set(entry.uid, None)
+            self._listener.failed(entry, error)
+
     def _rule(self, entry: Entry, *, now: datetime) -> None:
         """Work out the rules of a monitor again and judge by them from now on."""
-        if not self.is_open:
-            return
+        if self.is_open:
+            with self._alone(entry):
+                self._rule_anew(entry, now=now)
+
+    def _rule_anew(self, entry: Entry, *, now: datetime) -> None:
         facts = self.cron_job_of(entry)
         around = Surroundings(
             cron_job=facts,
@@ -310,9 +325,10 @@ class Ledger:
     def _apply(
         self, entry: Entry, subject: Subject, check_in: CheckIn, *, now: datetime
     ) -> None:
-        state = self._applied(entry, subject, entry.state, check_in)
-        if state != entry.state:
-            self._move(entry, state, now=now)
+        with self._alone(entry):
+            state = self._applied(entry, subject, entry.state, check_in)
+            if state != entry.state:
+                self._move(entry, state, now=now)
 
     def _applied(
         self, entry: Entry, subject: Subject, state: State, check_in: CheckIn

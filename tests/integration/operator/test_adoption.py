@@ -46,7 +46,10 @@ def ruin(
     folder = tmp_path_factory.mktemp("adoption")
     with own_installation() as (plane, administrator):
         account = account_kubeconfig(
-            administrator, plane.kubeconfig, folder / "kubeconfig", "heartbeats-operator"
+            administrator,
+            plane.kubeconfig,
+            folder / "kubeconfig",
+            "heartbeats-operator",
         )
         yield administrator, account, folder
 

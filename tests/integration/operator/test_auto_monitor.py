@@ -226,7 +226,9 @@ def test_a_terminating_namespace_makes_no_noise(
 def monitor_of(kube: Kube, namespace: str, cron_job_name: str) -> Object | None:
     """Return our monitor of a CronJob, if there is one."""
     name = f"{cron_job_name}-cronjob"
-    found = (i for i in kube.items(MONITORS, namespace) if i["metadata"]["name"] == name)
+    found = (
+        i for i in kube.items(MONITORS, namespace) if i["metadata"]["name"] == name
+    )
     return next(found, None)
 
 

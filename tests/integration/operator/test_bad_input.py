@@ -293,9 +293,7 @@ def test_a_namespace_that_refuses_monitors_delays_no_other(
                     "apiVersion": "v1",
                     "kind": "ResourceQuota",
                     "metadata": {"name": "none"},
-                    "spec": {
-                        "hard": {"count/heartbeatmonitors.heartbeats.dev": "0"}
-                    },
+                    "spec": {"hard": {"count/heartbeatmonitors.heartbeats.dev": "0"}},
                 },
             )
             for number in range(5):

@@ -80,7 +80,9 @@ def versions_of(
     kube: Kube, resource: Resource, namespace: str, since: str
 ) -> Iterator[Object]:
     """Yield every version that objects had since then, up to now."""
-    now = int(kube.send("GET", resource.path(namespace)).body["metadata"]["resourceVersion"])
+    now = int(
+        kube.send("GET", resource.path(namespace)).body["metadata"]["resourceVersion"]
+    )
     left = {
         each["metadata"]["uid"]: int(each["metadata"]["resourceVersion"])
         for each in kube.items(resource, namespace)

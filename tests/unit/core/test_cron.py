@@ -230,7 +230,7 @@ def test_a_search_on_a_repeated_day_goes_on_by_the_hour() -> None:
             Counted.looks += 1
             return super().utcoffset(when)
 
-    fields = parse_fields("0 0 1 * MON".split())
+    fields = parse_fields(["0", "0", "1", "*", "MON"])
     asked_at = int(at("1892-07-04T13:29:13").timestamp())
     found = next_firing(fields, Counted("Pacific/Pago_Pago"), asked_at)
     assert found == int(at("1892-07-11T11:22:48").timestamp())

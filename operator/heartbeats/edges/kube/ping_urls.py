@@ -101,6 +101,7 @@ class PingUrls:
         self._keys: tuple[Key, ...] = ()
         self._queue: asyncio.Queue[Uid] = asyncio.Queue()
         self._waiting: dict[Uid, Entry] = {}
+        self._retried: set[Uid] = set()
         self._written: dict[Uid, str] = {}
         self._refused = ""
         self._trusted_until = 0.0
@@ -123,6 +124,7 @@ class PingUrls:
         """Forget a monitor; its Secret is collected with it."""
         self._written.pop(uid, None)
         self._waiting.pop(uid, None)
+        self._retried.discard(uid)
 
     async def run(self) -> None:
         """Write Secrets until cancelled."""
@@ -154,7 +156,13 @@ class PingUrls:
     def _later(self, entry: Entry, error: errors.KubeError) -> None:
         """Try one Secret again later, while the others go on."""
         logger.warning("The ping Secret of %s waits: %s", entry.key, error)
-        asyncio.get_running_loop().call_later(RECHECK_SECONDS, self.mark, entry)
+        self._retried.add(entry.uid)
+        asyncio.get_running_loop().call_later(RECHECK_SECONDS, self._retry, entry)
+
+    def _retry(self, entry: Entry) -> None:
+        if entry.uid in self._retried:  # it was not forgotten meanwhile
+            self._retried.discard(entry.uid)
+            self.mark(entry)
 
     async def _deliver(self, entry: Entry) -> None:
         url = self._url(entry)

@@ -99,6 +99,7 @@ class JournalReader:
         self._apply = apply
         self._pending: dict[str, _Pending] = {}
         self._listed: list[ConfigMap] = []
+        self._kept: set[str] = set()
         self._dropped: set[Uid] = set()
         """Monitors that are gone, of which segments are still there."""
         self._ledger: Ledger | None = None
@@ -161,18 +162,26 @@ class JournalReader:
         """Delete stored segments until cancelled."""
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
-            try:
-                await self.sweep()
-            except errors.KubeError as error:
-                logger.warning("Journal segments are not deleted yet: %s", error)
+            await self.sweep()
 
     async def sweep(self) -> None:
         """Delete every segment that nobody needs any more."""
         for segment in tuple(self._pending.values()):
-            if await self._is_spent(segment):
-                await self._delete(segment)
+            try:
+                if await self._is_spent(segment):
+                    await self._delete(segment)
+            except errors.KubeError as error:
+                self._complain(segment, error)
         held = (each.monitors for each in self._pending.values())
         self._dropped &= {uid for monitors in held for _, uid in monitors}
+
+    def _complain(self, segment: _Pending, error: errors.KubeError) -> None:
+        """Tell once what keeps a segment; the others go on."""
+        if segment.name not in self._kept:
+            self._kept.add(segment.name)
+            logger.warning(
+                "Journal segment %s is not deleted yet: %s", segment.name, error
+            )
 
     async def _delete(self, segment: _Pending) -> None:
         with suppress(errors.NotFound):
@@ -180,6 +189,7 @@ class JournalReader:
                 CONFIG_MAPS, segment.name, namespace=self._namespace
             )
         self._pending.pop(segment.name, None)
+        self._kept.discard(segment.name)
 
     async def _is_spent(self, segment: _Pending) -> bool:
         for key, uid in segment.monitors:
@@ -193,12 +203,12 @@ class JournalReader:
         entry = self._ledger.get(uid)
         if entry is not None:
             return entry.stored.applied.journal_revision >= revision
+        if uid not in self._dropped and not await self._is_gone(key, uid):
+            return False
+        self._ledger.forget(uid)
         if uid in self._dropped:
             return True
-        if not await self._is_gone(key, uid):
-            return False
         self._dropped.add(uid)
-        self._ledger.forget(uid)
         logger.warning(
             "A ping of %s is dropped: the monitor is gone",
             key,

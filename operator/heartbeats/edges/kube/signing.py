@@ -42,17 +42,18 @@ class KeySecret:
         self._namespace = namespace
 
     async def read(self) -> tuple[Key, ...]:
-        """Return the keys, the one that signs first; none when there is no Secret."""
+        """Return the keys, the one that signs first; none when there is no such one.
+
+        A previous key alone signs nothing: it is on its way out.
+        """
         try:
             secret = await self._client.get(
                 SECRETS, KEY_SECRET, _Secret, namespace=self._namespace
             )
         except errors.NotFound:
             return ()
-        found = (
-            _key(name, secret.data[name]) for name in FIELDS if name in secret.data
-        )
-        return tuple(key for key in found if key)
+        current, *others = (_key(name, secret.data.get(name)) for name in FIELDS)
+        return () if current is None else (current, *filter(None, others))
 
     async def read_or_create(
         self, *, in_use: bool, random_bytes: Callable[[int], bytes]
@@ -87,7 +88,9 @@ class KeySecret:
             return
 
 
-def _key(name: str, text: str) -> Key | None:
+def _key(name: str, text: str | None) -> Key | None:
+    if text is None:
+        return None
     try:
         return Key.of(base64.b64decode(text, validate=True))
     except (ValueError, binascii.Error) as error:

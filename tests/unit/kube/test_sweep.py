@@ -1,0 +1,199 @@
+"""What kopf does not tell: when all is known, and what went unseen."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+import pytest
+
+from heartbeats.core.model import Source, Spec, Uid
+from heartbeats.edges.kube import sweep as sweeping
+from heartbeats.edges.kube.client import Client
+from heartbeats.edges.kube.resources import MONITORS
+from heartbeats.edges.kube.sweep import MonitorSweep
+from support.builders import NOW, monitor_object
+from support.fakeapi import FakeApi, Fault
+from support.ledgers import Bench
+
+PING = Spec(source=Source.PING)
+
+
+class Desk:
+    """A sweep over an API, and a ledger that a test fills as kopf would."""
+
+    def __init__(
+        self, api: FakeApi, client: Client, namespace: str | None = None
+    ) -> None:
+        self.api = api
+        self.bench = Bench(NOW)
+        self.lost: list[Uid] = []
+        self.sweep = MonitorSweep(client, self.bench.ledger, namespace, self._lose)
+
+    def _lose(self, uid: Uid) -> None:
+        self.lost.append(uid)
+        self.bench.ledger.lose_monitor(uid)
+
+    def put(self, name: str, namespace: str = "shop") -> Uid:
+        body = self.api.put(MONITORS, name, namespace=namespace, spec={"ping": {}})
+        return Uid(body["metadata"]["uid"])
+
+    def known(self, name: str) -> Uid:
+        """Put a monitor that kopf has told of."""
+        uid = self.put(name)
+        self.bench.monitor(name, PING, uid=uid)
+        return uid
+
+
+@pytest.fixture
+def desk(api: FakeApi, client: Client) -> Desk:
+    return Desk(api, client)
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweeping, "START_SECONDS", 0.001)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - a fact, not an event
+            await asyncio.sleep(0)
+
+
+async def test_an_empty_cluster_is_known_at_once(desk: Desk) -> None:
+    assert desk.sweep.problem == "monitors have not been listed yet"
+    await desk.sweep.first()
+    assert desk.sweep.problem is None
+
+
+async def test_the_start_waits_until_everything_listed_is_known(desk: Desk) -> None:
+    uids = {name: desk.put(name) for name in ("a", "b")}
+    first = asyncio.create_task(desk.sweep.first())
+    await until(lambda: desk.sweep.problem == "2 monitors have not been read yet")
+    desk.bench.monitor("a", PING, uid=uids["a"])
+    await until(lambda: desk.sweep.problem == "1 monitors have not been read yet")
+    assert not first.done()
+    desk.bench.monitor("b", PING, uid=uids["b"])
+    await first
+    assert desk.sweep.problem is None
+
+
+async def test_only_metadata_is_listed(desk: Desk) -> None:
+    await desk.sweep.first()
+    [seen] = desk.api.seen
+    assert "PartialObjectMetadataList" in seen.headers["Accept"]
+
+
+async def test_a_monitor_that_goes_during_the_start_is_not_waited_for(
+    desk: Desk,
+) -> None:
+    desk.put("a")
+    first = asyncio.create_task(desk.sweep.first())
+    await until(lambda: "1 monitors" in str(desk.sweep.problem))
+    desk.api.delete(MONITORS, "a", namespace="shop")
+    await first
+
+
+async def test_a_missing_definition_names_the_command(desk: Desk) -> None:
+    desk.api.fail(Fault("list", status=404, times=2))
+    first = asyncio.create_task(desk.sweep.first())
+    await until(lambda: "kubectl apply -k crds" in str(desk.sweep.problem))
+    await first
+    assert desk.sweep.problem is None, "it goes on once the definition is there"
+
+
+async def test_a_list_that_fails_is_a_problem_and_tried_again(desk: Desk) -> None:
+    desk.api.fail(Fault("list", status=503, times=3))
+    first = asyncio.create_task(desk.sweep.first())
+    await until(lambda: "cannot be listed" in str(desk.sweep.problem))
+    await first
+
+
+async def test_only_the_watched_namespace_is_listed(
+    api: FakeApi, client: Client
+) -> None:
+    desk = Desk(api, client, namespace="shop")
+    desk.put("elsewhere", namespace="other")
+    await desk.sweep.first()
+
+
+async def test_what_a_list_lacks_is_forgotten(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    kept, gone = desk.known("kept"), desk.known("gone")
+    desk.api.delete(MONITORS, "gone", namespace="shop")
+    await desk.sweep.sweep()
+    assert desk.lost == [gone]
+    assert [entry.uid for entry in desk.bench.ledger] == [kept]
+    [line] = [each for each in caplog.records if "deleted unseen" in each.message]
+    assert vars(line)["uid"] == gone
+
+
+async def test_a_recreated_monitor_is_another_one(desk: Desk) -> None:
+    gone = desk.known("backup")
+    desk.api.delete(MONITORS, "backup", namespace="shop")
+    again = desk.known("backup")
+    await desk.sweep.sweep()
+    assert desk.lost == [gone]
+    assert desk.bench.ledger.get(again) is not None
+
+
+async def test_what_was_seen_after_the_list_began_is_kept(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list is a snapshot: what kopf tells while its pages come is newer."""
+    client = desk.sweep._client
+    list_metadata = client.list_metadata
+
+    async def slowly(*args: object, **options: object) -> object:
+        listed = await list_metadata(*args, **options)  # type: ignore[arg-type]
+        desk.known("seen-meanwhile")
+        return listed
+
+    monkeypatch.setattr(client, "list_metadata", slowly)
+    desk.known("before")
+    await desk.sweep.sweep()
+    assert desk.lost == []
+
+
+async def test_what_was_lost_meanwhile_is_lost_once(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = desk.sweep._client
+    list_metadata = client.list_metadata
+    gone = desk.known("gone")
+
+    async def slowly(*args: object, **options: object) -> object:
+        listed = await list_metadata(*args, **options)  # type: ignore[arg-type]
+        desk.bench.ledger.lose_monitor(gone)
+        return listed
+
+    monkeypatch.setattr(client, "list_metadata", slowly)
+    desk.api.delete(MONITORS, "gone", namespace="shop")
+    await desk.sweep.sweep()
+    assert len(desk.bench.ledger) == 0
+
+
+async def test_a_list_that_fails_loses_nothing(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(sweeping, "SWEEP_SECONDS", 0.001)
+    desk.known("backup")
+    desk.api.fail(Fault("list", status=500, times=2))
+    task = asyncio.create_task(desk.sweep.run())
+    await until(lambda: desk.api.count("list") >= 4)
+    task.cancel()
+    await asyncio.wait([task])
+    assert desk.lost == []
+    assert caplog.text.count("Monitors are not swept") == 2
+
+
+async def test_a_monitor_that_cannot_be_read_is_not_waited_for(desk: Desk) -> None:
+    uid = desk.put("odd")
+    first = asyncio.create_task(desk.sweep.first())
+    await until(lambda: "1 monitors" in str(desk.sweep.problem))
+    desk.sweep.give_up(monitor_object("odd", uid=uid))
+    await first
+    for nonsense in (None, [], {}, {"metadata": 7}, {"metadata": {}}):
+        desk.sweep.give_up(nonsense)
