@@ -11,12 +11,11 @@ from heartbeats.core.model import CheckIn, CronJobFacts, Kind, Uid
 from heartbeats.edges.kube.errors import Forbidden
 from heartbeats.edges.kube.jobbook import (
     MAX_DELETED_SLOTS,
-    READ_SECONDS,
-    READERS,
     JobBook,
 )
 from heartbeats.edges.kube.jobs import MANUAL_ANNOTATION, facts_of
 from heartbeats.edges.kube.objects import Job, Pod
+from heartbeats.edges.kube.reports import READ_SECONDS, READERS
 from heartbeats.edges.kube.store import Change, ObjectEvent
 from support.builders import (
     MINUTE,
@@ -235,7 +234,7 @@ async def test_a_job_deleted_while_its_pods_are_read_is_not_explained_for_ever(
         desk.pods.readable.set()
         await desk.book.settled()
     assert {said.id for _, said in desk.heard} == {"j-1-end"}
-    assert desk.book._explained == {}
+    assert desk.book._reports._explained == {}
 
 
 async def test_a_job_deleted_while_its_pods_are_read_tells_its_exit_code(
@@ -413,7 +412,7 @@ async def test_an_explained_job_that_goes_while_another_is_read_is_forgotten(
         desk.book.lose(job(status=FAILED, uid="j-1"))
         desk.pods.readable.set()
         await desk.book.settled()
-    assert set(desk.book._explained) == {"j-2"}
+    assert set(desk.book._reports._explained) == {"j-2"}
 
 
 # What the reflector tells

@@ -497,7 +497,7 @@ async def test_sweeping_goes_on_after_an_error(
     task.cancel()
     await asyncio.wait([task])
     assert desk.segments == []
-    assert caplog.text.count("are not deleted yet: etcd") == 1
+    assert caplog.text.count("is not deleted yet: etcd") == 1
 
 
 def test_a_replayed_segment_counts_nothing_twice(desk: Desk) -> None:

@@ -104,13 +104,13 @@ class Autodiscovery:
 
     def mark_all(self) -> None:
         """Look at every CronJob once."""
-        for facts in self._ledger.sources if self._ledger else ():
+        for facts in self._ledger.sources if self._ledger is not None else ():
             self.mark(facts.namespace, facts.name)
 
     def census(self) -> Counter[tuple[bool, str]]:
         """Count the CronJobs by whether they are monitored, and why."""
         found: Counter[tuple[bool, str]] = Counter()
-        for facts in self._ledger.sources if self._ledger else ():
+        for facts in self._ledger.sources if self._ledger is not None else ():
             wish = self._wish(facts)
             monitored = wish.monitored or wish.reason == "MonitoredByUser"
             found[monitored, wish.reason] += 1

@@ -106,7 +106,7 @@ class StatusWriter:
                     self.mark(uid, urgent=self._again.pop(uid))
 
     async def _write(self, uid: Uid) -> None:
-        entry = self._ledger.get(uid) if self._ledger else None
+        entry = self._ledger.get(uid) if self._ledger is not None else None
         if entry is None or entry.subject is None or self._ledger is None:
             return
         state = entry.state
