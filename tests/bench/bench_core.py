@@ -1,8 +1,8 @@
 """`make bench-core`: what one question to the core costs, in CPU time of this process.
 
 A table of `next_after` against its limit of 5 ms, also where it is hardest, and one
-of the transitions a second against what the largest supported cluster needs. The
-last line is one JSON object; the exit code is 1 when a bar is missed.
+of the transitions a second against what the largest supported cluster asks for. The
+last line is one JSON object; the exit code is 1 when a `next_after` was too slow.
 """
 
 import gc
@@ -230,8 +230,7 @@ def main() -> int:
     result = _as_json(rows, found)
     tables = (_table(rows), _rates_table(found), json.dumps(result))
     sys.stdout.write("\n\n".join(tables) + "\n")
-    met = all(rate.per_second >= rate.needed for rate in found)
-    return 0 if met and result["next_after_max_over_limit"] < 1 else 1
+    return 0 if result["next_after_max_over_limit"] < 1 else 1
 
 
 if __name__ == "__main__":

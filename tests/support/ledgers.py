@@ -94,7 +94,13 @@ class Bench:
         return facts.uid
 
     def monitor(
-        self, name: str, spec: Spec, *, uid: str = "", state: State | None = None
+        self,
+        name: str,
+        spec: Spec,
+        *,
+        uid: str = "",
+        state: State | None = None,
+        owner: str | None = None,
     ) -> Entry:
         self._version += 1
         seen = Sighting(
@@ -105,6 +111,7 @@ class Bench:
             spec=spec,
             state=state or State(),
             created_at=self.now,
+            owner_uid=None if owner is None else Uid(owner),
         )
         self.ledger.see_monitor(seen, now=self.now)
         found = self.ledger.get(seen.uid)

@@ -58,7 +58,8 @@ class RunningOperator:
     def lines(self, namespace: str, name: str) -> list[dict[str, Any]]:
         """Return the event log's lines about a monitor."""
         text = (Path(self.folder) / "events.jsonl").read_text()
-        events = [json.loads(line) for line in text.splitlines()]
+        whole = text[: text.rfind("\n") + 1]  # the last line may be half written
+        events = [json.loads(line) for line in whole.splitlines()]
         return [each for each in events if each["check_in_id"] == f"{namespace}/{name}"]
 
     def series(self, metric: str, **labels: str) -> float | None:

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from heartbeats.core.model import CheckIn, Health, Kind, Reason, Uid
+from heartbeats.core.model import CheckIn, Health, Kind, Reason, Source, Spec, Uid
 from heartbeats.core.status import digest, from_status, to_status
 from heartbeats.core.verdict import verdict
 from heartbeats.ledger import Entry
@@ -27,6 +27,41 @@ def job(kind: Kind, at: datetime, slot: datetime, run: str = "run") -> CheckIn:
         slot_at=slot,
         started_at=slot,
     )
+
+
+def owned(bench: Bench, uid: str, owner: str) -> Entry:
+    spec = Spec(source=Source.CRON_JOB, cron_job_name="job")
+    return bench.monitor("job-cronjob", spec, uid=uid, owner=owner)
+
+
+def recreated(bench: Bench, after: timedelta) -> Entry:
+    """Delete a CronJob with its monitor and create both anew."""
+    bench.cron_job(uid="first")
+    old = owned(bench, "m1", "first")
+    facts = bench.ledger.cron_job_of(old)
+    assert facts is not None
+    bench.turn(ONE + 6 * MINUTE)
+    bench.ledger.lose_cron_job(facts, now=bench.now)
+    bench.ledger.lose_monitor(old.uid, now=bench.now)
+    bench.now += after
+    bench.cron_job(uid="second")
+    return owned(bench, "m2", "second")
+
+
+def test_a_cron_job_that_returns_within_the_hour_inherits_its_incident() -> None:
+    bench = Bench(NOON)
+    entry = recreated(bench, 50 * MINUTE)
+    assert word(bench, entry) is Health.DOWN
+    assert entry.state.incident is not None
+    assert entry.state.incident.opened_at == ONE + 5 * MINUTE
+    assert entry.state.judged.cron_job_uid == "second"
+
+
+def test_a_cron_job_that_returns_later_begins_anew() -> None:
+    bench = Bench(NOON)
+    entry = recreated(bench, 61 * MINUTE)
+    assert word(bench, entry) is Health.NEW
+    assert entry.state.history == ()
 
 
 def test_nothing_is_judged_before_the_ledger_is_open() -> None:

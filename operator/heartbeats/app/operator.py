@@ -280,7 +280,7 @@ class OperatorRole:
 
     def _lose(self, uid: Uid) -> None:
         entry = self.ledger.get(uid)
-        self.ledger.lose_monitor(uid)
+        self.ledger.lose_monitor(uid, now=self._clock.now())
         if entry is not None and entry.spec.cron_job_name is not None:
             self._discovery.mark(entry.key.namespace, entry.spec.cron_job_name)
         self._urls.forget(uid)

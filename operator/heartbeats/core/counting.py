@@ -72,12 +72,15 @@ def count_bad(
         return replace(state, incident=_explained(state.incident, cause))
     bad = state.consecutive_failures + 1
     after = replace(state, consecutive_failures=bad, consecutive_successes=0)
-    if state.incident is not None or bad < policy.failure_threshold:
+    if state.incident is not None:
+        return replace(after, incident=_explained(state.incident, cause))
+    if bad < policy.failure_threshold:
         return after
     return replace(after, incident=cause)
 
 
 def _explained(incident: Incident | None, cause: Incident) -> Incident | None:
+    """Let a reported failure say better why a monitor is Down; since when stays."""
     if incident is None:
         return None
     return replace(incident, reason=cause.reason, message=cause.message)

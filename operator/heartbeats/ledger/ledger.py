@@ -23,7 +23,7 @@ from heartbeats.core.policy import Defaults, Surroundings, resolve
 from heartbeats.core.schedule import late_at, next_deadline
 from heartbeats.core.silence import Step, blind, expire
 from heartbeats.core.subject import Subject
-from heartbeats.core.transitions import JUDGED_AFTER, apply, arm
+from heartbeats.core.transitions import JUDGED_AFTER, RETURNS_WITHIN, apply, arm
 from heartbeats.ledger.entries import Entry, Listener, Runs, Sighting
 from heartbeats.ledger.sources import Sources
 from heartbeats.ledger.wakes import Wakes
@@ -39,6 +39,7 @@ class Ledger:
         self._entries: dict[Uid, Entry] = {}
         self._names: dict[MonitorKey, Uid] = {}
         self._waiting: dict[Uid, list[CheckIn]] = {}
+        self._departed: dict[MonitorKey, tuple[datetime, State]] = {}
         self.sources = Sources()
         self.wakes = Wakes()
         self.is_open = False
@@ -109,11 +110,17 @@ class Ledger:
             self._rule(entry, now=now)
         self._apply_waiting(entry, now=now)
 
-    def lose_monitor(self, uid: Uid) -> None:
-        """Forget a monitor that was deleted."""
+    def lose_monitor(self, uid: Uid, *, now: datetime | None = None) -> None:
+        """Forget a monitor that was deleted.
+
+        One that its CronJob owned goes with it, and may come back with it: then it
+        inherits what it was, if that is within the hour.
+        """
         entry = self._entries.pop(uid, None)
         if entry is None:
             return
+        if entry.owner_uid is not None and now is not None:
+            self._departed[entry.key] = (now, entry.state)
         if self._names.get(entry.key) == uid:
             del self._names[entry.key]
         self.sources.unwatch(uid, entry.key.namespace, entry.spec)
@@ -221,6 +228,16 @@ class Ledger:
     def _known(self, uids: Iterable[Uid]) -> list[Entry]:
         return [self._entries[uid] for uid in uids if uid in self._entries]
 
+    def _inherited(self, seen: Sighting, *, now: datetime) -> State:
+        """Return the state of an owned monitor that left a moment ago, or its own."""
+        for key, (gone_at, _) in tuple(self._departed.items()):
+            if now - gone_at > RETURNS_WITHIN:
+                del self._departed[key]
+        if seen.owner_uid is None or seen.state.armed_at is not None:
+            return seen.state
+        _, state = self._departed.pop(seen.key, (now, seen.state))
+        return replace(state, pending_flips=())
+
     def _entered(self, seen: Sighting, *, now: datetime) -> Entry:
         policy, trouble = resolve(seen.spec, Surroundings(), now=now)
         return Entry(
@@ -230,7 +247,7 @@ class Ledger:
             resource_version=seen.resource_version,
             spec=seen.spec,
             created_at=seen.created_at,
-            state=seen.state,
+            state=self._inherited(seen, now=now),
             policy=policy,
             trouble=trouble,
             stored=seen.state,

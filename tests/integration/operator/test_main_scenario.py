@@ -9,7 +9,7 @@ from heartbeats.cluster import annotations
 from support.kube import Kube, wait_until
 from support.operators import RunningOperator, ping_url
 from support.resources import MONITORS, Object
-from support.workloads import cron_job, ping_monitor, state_is, told
+from support.workloads import cron_job, has_said, ping_monitor, told
 
 pytestmark = pytest.mark.integration
 
@@ -23,7 +23,7 @@ def test_a_cron_job_that_succeeds_becomes_up(
     """Nobody wrote a monitor: it comes by itself."""
     kube.create(cron_job(namespace, "good"))
     found = wait_until(
-        kube, MONITORS, namespace, "good-cronjob", state_is("Up"), timeout=A_MINUTE
+        kube, MONITORS, namespace, "good-cronjob", has_said("Up"), timeout=A_MINUTE
     )
     status = found["status"]
     assert status["lastCheckIn"]["kind"] == "success"
@@ -44,7 +44,7 @@ def test_a_cron_job_whose_pods_fail_is_down_with_exit_code_event_and_gauge(
     pod = {annotations.EXIT_CODE: "3", annotations.MESSAGE: "disk full"}
     kube.create(cron_job(namespace, "bad", pod_annotations=pod))
     found = wait_until(
-        kube, MONITORS, namespace, "bad-cronjob", state_is("Down"), timeout=A_MINUTE
+        kube, MONITORS, namespace, "bad-cronjob", has_said("Down"), timeout=A_MINUTE
     )
     healthy = condition(found, "Healthy")
     assert (healthy["status"], healthy["reason"]) == ("False", "RunFailed")
@@ -63,7 +63,7 @@ def test_a_suspended_cron_job_is_paused(
 ) -> None:
     """Suspension on the CronJob is enough."""
     kube.create(cron_job(namespace, "asleep", suspend=True))
-    wait_until(kube, MONITORS, namespace, "asleep-cronjob", state_is("Paused"))
+    wait_until(kube, MONITORS, namespace, "asleep-cronjob", has_said("Paused"))
     labels = {"namespace": namespace, "heartbeatmonitor": "asleep-cronjob"}
     assert operator.series("heartbeat_monitor_state", state="Paused", **labels) == 1
 
@@ -78,7 +78,7 @@ def test_a_job_that_stops_pinging_is_late_then_down_and_recovers(
         assert (answer.status, answer.read()) == (200, b"OK")
     for state in ("Up", "Late", "Down"):
         found = wait_until(
-            kube, MONITORS, namespace, "backup", state_is(state), timeout=40
+            kube, MONITORS, namespace, "backup", has_said(state), timeout=40
         )
     down = condition(found, "Healthy")
     assert down["reason"] == "RunMissed"
@@ -87,7 +87,7 @@ def test_a_job_that_stops_pinging_is_late_then_down_and_recovers(
     assert told(kube, namespace, "backup", "RunMissed")["type"] == "Warning"
     with urlopen(url, timeout=10):  # noqa: S310 - our own service
         pass
-    found = wait_until(kube, MONITORS, namespace, "backup", state_is("Up"))
+    found = wait_until(kube, MONITORS, namespace, "backup", has_said("Up"))
     assert "incident" not in found["status"]
     assert told(kube, namespace, "backup", "Recovered")["type"] == "Normal"
     states = [line["state"] for line in operator.lines(namespace, "backup")]

@@ -168,9 +168,6 @@ def test_a_silent_job_is_looked_up_as_havent_heard(silent_job: Subject) -> None:
     assert [line["state"] for line in silent_job.lines()] == ["missing"]
 
 
-@pytest.mark.xfail(
-    run=False, reason="a failure does not change why a Down monitor is Down"
-)
 def test_a_silent_job_that_then_fails_is_looked_up_as_down(silent_job: Subject) -> None:
     """The page: with ?status=fail, it is immediately marked as down."""
     silent_job.wait("Down")

@@ -112,7 +112,9 @@ LAG = "heartbeat_operator_detection_lag_seconds"
 
 def test_how_late_a_down_was_noticed_is_measured(desk: Desk) -> None:
     at = NOW - timedelta(seconds=1.5)
-    desk.effects.changed(flipped(flip(Health.DOWN, Reason.RUN_MISSED, at=at)), urgent=True)
+    desk.effects.changed(
+        flipped(flip(Health.DOWN, Reason.RUN_MISSED, at=at)), urgent=True
+    )
     assert desk.metric(f"{LAG}_count") == 1
     assert desk.metric(f"{LAG}_sum") == 1.5
 
