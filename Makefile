@@ -30,14 +30,15 @@ help: ## List the targets
 setup: $(READY) ## Make the virtual environment .venv (the other targets do)
 
 $(READY): requirements-dev.lock pyproject.toml
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed, and none is on PATH. Install one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: $(PYTHON) is $$($(PYTHON) -V 2>&1)." >&2; exit 1; }
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) has no venv module. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
-	@echo "Setting up $(VENV) with $(PYTHON) …" >&2
-	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --require-hashes -r requirements-dev.lock
-	@$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
-	@touch $@
+	@python="$(PYTHON)"; fail() { echo "$$1" >&2; exit 1; }; set -e; \
+	test -n "$$python" || fail "Python 3.11 or newer is needed, and none is on PATH. Install one, or name it: make PYTHON=/path/to/python3"; \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fail "$$python is not Python 3.11 or newer, which is needed."; \
+	"$$python" -c 'import ensurepip, venv' 2>/dev/null || fail "$$python has no venv module. On Debian and Ubuntu: apt-get install python3-venv"; \
+	echo "Setting up $(VENV) with $$python …" >&2; \
+	"$$python" -m venv $(VENV); \
+	$(BIN)/pip install --quiet --require-hashes -r requirements-dev.lock; \
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .; \
+	touch $@
 
 .PHONY: demo
 demo: $(READY) ## Show it at work on a cluster of its own; ctrl-C ends it

@@ -160,7 +160,7 @@ def rates() -> list[Rate]:
         _rate("apply a success", lambda: apply(before, subject, good), 2_900, pings),
         _rate("apply a start", lambda: apply(before, subject, start), 2_900, pings),
         _rate("apply a failure", lambda: apply(before, subject, bad), 2_900, pings),
-        _rate("expire", lambda: expire(before, subject, {}, now=late), 20_000, judged),
+        _rate("expire", lambda: expire(before, subject, now=late), 20_000, judged),
         _rate("to_status", status, 50, "the write budget"),
         _rate("from_status", lambda: from_status(written), 667, "10,000 in 15 s"),
     ]
@@ -186,11 +186,8 @@ def _rate(what: str, call: Callable[[], object], needed: int, why: str) -> Rate:
 
 
 def _table(rows: Sequence[Row]) -> str:
-    lines = [
-        "| `next_after`, milliseconds of CPU | calls | min | median | p99 | max "
-        "| max / limit |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    heads = ("next_after, ms of CPU", "calls", "min", "median", "p99", "max")
+    lines = [f"| {' | '.join(heads)} | max / limit |", "|---" * 7 + "|"]
     for row in rows:
         spans = (row.least, row.median, row.p99, row.most)
         cells = " | ".join(f"{span * 1000:.3f}" for span in spans)

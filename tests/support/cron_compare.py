@@ -174,6 +174,6 @@ def _said(answer: Answer) -> str | list[str | None]:
     if answer.instants is None:
         return f"refused: {answer.error}"
     return [
-        at if at is None else (_EPOCH + at * _SECOND).strftime("%Y-%m-%dT%H:%M:%S")
+        at if at is None else (_EPOCH + at * _SECOND).isoformat().removesuffix("+00:00")
         for at in answer.instants
     ]

@@ -51,11 +51,11 @@ class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Write a record with all its fields."""
         line = {
+            **{name: _json(value) for name, value in _fields(record).items()},
             "time": _instant(record),
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
-            **_fields(record),
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
@@ -65,6 +65,14 @@ class JsonFormatter(logging.Formatter):
 def _instant(record: logging.LogRecord) -> str:
     at = datetime.fromtimestamp(record.created, UTC)
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _json(value: object) -> object:
+    """Return what JSON can hold: a value's text where it is not such a value."""
+    try:
+        return json.loads(json.dumps(value, allow_nan=False))
+    except (TypeError, ValueError, RecursionError):
+        return str(value)
 
 
 def _fields(record: logging.LogRecord) -> dict[str, object]:

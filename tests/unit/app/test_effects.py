@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from prometheus_client import generate_latest
 
 from heartbeats.app.effects import Effects, Told
 from heartbeats.core.model import Flip, Health, Kind, Reason, Uid
@@ -80,7 +79,7 @@ class Desk:
         return [json.loads(line) for line in self.out.getvalue().splitlines()]
 
     def metric(self, name: str) -> float:
-        text = generate_latest(self.metrics.registry).decode()
+        text = self.metrics.render().decode()
         [line] = [each for each in text.splitlines() if each.startswith(f"{name} ")]
         return float(line.split()[1])
 

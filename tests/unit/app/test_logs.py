@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from heartbeats.app.logs import JsonFormatter, TextFormatter, configure
@@ -57,8 +57,9 @@ def test_a_json_line_is_one_object_with_all_fields() -> None:
 
 
 def test_an_error_carries_its_traceback_in_the_same_line() -> None:
+    error = ValueError("line one\nline two")
     try:
-        raise ValueError("line one\nline two")
+        raise error
     except ValueError:
         found = parsed(record("failed", exc_info=sys.exc_info()))
     assert "Traceback" in found["traceback"]
@@ -74,6 +75,7 @@ NAMES = st.sampled_from(["namespace", "monitor", "uid", "change", "resource"])
 
 
 @given(st.text(), st.dictionaries(NAMES, values))
+@example("x", {"uid": [float("nan"), float("inf")]})
 def test_whatever_is_logged_a_json_line_is_json(
     message: str, extra: dict[str, Any]
 ) -> None:

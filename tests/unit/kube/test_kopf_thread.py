@@ -133,7 +133,6 @@ async def test_kopf_is_started_again_when_it_ends_with_an_error(
     assert "it is started again" in record.message
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 async def test_kopf_is_started_again_when_it_cancels_itself(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -141,14 +140,9 @@ async def test_kopf_is_started_again_when_it_cancels_itself(
         raise asyncio.CancelledError
 
     stage = Stage(cancel)
-    monkeypatch.setattr(kopf, "operator", stage.operator)
-    thread = KopfThread(CREDENTIALS, lambda _k, _b: None, clock=SystemClock())
-    thread.start()
-    await stage.started()
-    await asyncio.to_thread(thread._thread.join, 0.5)
-    survived = thread._thread.is_alive()
-    await thread.stop()
-    assert survived, "an error that is no Exception ended the thread for good"
+    async with running(monkeypatch, stage) as thread:
+        await stage.started(2)
+        assert thread.restarts == 1
 
 
 async def test_a_stop_before_kopf_is_up_ends_the_thread(

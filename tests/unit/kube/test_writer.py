@@ -61,7 +61,7 @@ class Process:
     def missed(self, entry: Entry, missed: Missed) -> None: ...
 
     def failed(self, entry: Entry, error: Exception) -> None:
-        raise error
+        raise AssertionError(entry.key) from error
 
     def flipped(self, entry: Entry, flip: Flip) -> None:  # noqa: ARG002 - a Teller
         self.api.step("line")

@@ -1,0 +1,338 @@
+"""The operator role: how its parts are joined, when it is ready, what it survives."""
+
+import asyncio
+import base64
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import kopf
+import msgspec
+import pytest
+
+from heartbeats.app.operator import OperatorRole
+from heartbeats.clock import CorrectedClock
+from heartbeats.config import Config
+from heartbeats.core.model import Uid
+from heartbeats.core.tokens import Key
+from heartbeats.edges.kube import kopf_thread, sweep
+from heartbeats.edges.kube.credentials import Credentials, open_session
+from heartbeats.edges.kube.objects import Namespace
+from heartbeats.edges.kube.resources import MONITORS, SECRETS
+from heartbeats.edges.kube.signing import KEY_SECRET, KeyLostError, KeySecret
+from heartbeats.edges.kube.store import Change, ObjectEvent
+from heartbeats.edges.metrics.operator import OperatorMetrics
+from heartbeats.ledger import Entry
+from support.builders import (
+    NOW,
+    MemoryApi,
+    Object,
+    SetClock,
+    cron_job,
+    metadata,
+    monitor_object,
+)
+from support.fakeapi import FakeApi
+
+FIRST, SECOND = Key.of(b"first " * 6), Key.of(b"second" * 6)
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[FakeApi]:
+    api = FakeApi()
+    await api.start()
+    yield api
+    await api.stop()
+
+
+@pytest.fixture
+async def session(api: FakeApi) -> AsyncIterator[aiohttp.ClientSession]:
+    async with await open_session(Credentials(server=api.url)) as session:
+        yield session
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def operator(**options: Any) -> None:
+        await options["stop_flag"].wait()
+
+    monkeypatch.setattr(kopf, "operator", operator)
+    monkeypatch.setattr(kopf_thread, "PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(sweep, "START_SECONDS", 0.001)
+
+
+def build(session: aiohttp.ClientSession, **config: Any) -> OperatorRole:
+    return OperatorRole(
+        Config(**{"ping_secrets": False, **config}),
+        Credentials(server="http://127.0.0.1:1"),
+        session,
+        CorrectedClock(SetClock()),
+        OperatorMetrics("1"),
+        "http://ping",
+    )
+
+
+@pytest.fixture
+def role(session: aiohttp.ClientSession) -> OperatorRole:
+    return build(session)
+
+
+@asynccontextmanager
+async def running(role: OperatorRole) -> AsyncIterator[None]:
+    task = asyncio.create_task(role.run())
+    try:
+        yield
+        assert not task.done(), "the role ended"
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - a fact, not an event
+            await asyncio.sleep(0.001)
+
+
+def ping(name: str = "backup", **fields: Any) -> Object:
+    return monitor_object(name, **fields)
+
+
+def watching(name: str = "mine", cron_job_name: str = "nightly") -> Object:
+    return monitor_object(name, {"cronJob": {"name": cron_job_name}})
+
+
+def entry(role: OperatorRole, name: str = "backup") -> Entry:
+    found = role.ledger.get(Uid(f"uid-{name}"))
+    assert found is not None
+    return found
+
+
+def marked(role: OperatorRole) -> list[str]:
+    """Take what autodiscovery is to look at."""
+    queue = role._discovery._queue
+    found = [str(queue.get_nowait()) for _ in range(queue.qsize())]
+    role._discovery._queued.clear()
+    return found
+
+
+# Readiness
+
+
+async def test_it_watches_what_the_scope_needs(
+    session: aiohttp.ClientSession, role: OperatorRole
+) -> None:
+    plurals = [stream.selection.resource.plural for stream in role.streams]
+    assert plurals == ["cronjobs", "jobs", "configmaps", "leases", "namespaces"]
+    narrow = build(session, namespace="shop", own_namespace="ours")
+    scopes = {
+        stream.selection.resource.plural: stream.selection.namespace
+        for stream in narrow.streams
+    }
+    assert scopes == {
+        "cronjobs": "shop",
+        "jobs": "shop",
+        "configmaps": "ours",
+        "leases": "ours",
+    }
+
+
+async def test_its_problem_names_what_is_missing_in_turn(role: OperatorRole) -> None:
+    for stream in role.streams:
+        plural = stream.selection.resource.plural
+        assert role.problem() == f"{plural} are not read yet"
+        stream.synced.set()
+    assert role.problem() == "monitors have not been listed yet"
+    role._sweep.problem = None
+    assert role.problem() == "the ledger is not open yet"
+    role.ledger.open(now=NOW)
+    assert role.problem() is None
+    role.cron_jobs.synced.clear()
+    assert role.problem() == "cronjobs are not read yet"
+
+
+async def test_a_watchdog_that_may_wait_is_not_silent(role: OperatorRole) -> None:
+    assert role.last_judged() == SetClock().monotonic()
+    role.ledger.open(now=NOW)
+    assert role.last_judged() is None
+    await role.watchdog.turn()
+    assert role.last_judged() == SetClock().monotonic()
+
+
+async def test_it_becomes_ready_in_an_empty_cluster_and_stops(
+    role: OperatorRole,
+) -> None:
+    async with running(role):
+        await until(lambda: role.problem() is None)
+        assert role.kopf._thread.is_alive()
+        await until(lambda: role.last_judged() is not None)
+    assert not role.kopf._thread.is_alive()
+
+
+async def test_it_judges_nothing_before_every_monitor_is_read(
+    api: FakeApi, role: OperatorRole
+) -> None:
+    body = api.put(MONITORS, "backup", namespace="shop", spec={"ping": {}})
+    async with running(role):
+        await until(lambda: "1 monitors" in str(role.problem()))
+        assert not role.ledger.is_open
+        told = ping(uid=body["metadata"]["uid"])
+        thread = threading.Thread(target=role._hand_over, args=(None, told))
+        thread.start()
+        await asyncio.to_thread(thread.join)
+        await until(lambda: role.problem() is None)
+        assert role.ledger.is_open
+
+
+async def test_a_monitor_that_cannot_be_read_does_not_hold_up_the_start(
+    api: FakeApi, role: OperatorRole, caplog: pytest.LogCaptureFixture
+) -> None:
+    body = api.put(MONITORS, "odd", namespace="shop", spec={"ping": {}})
+    odd = ping("odd", uid=body["metadata"]["uid"], creationTimestamp="yesterday")
+    async with running(role):
+        await until(lambda: "1 monitors" in str(role.problem()))
+        role._hand_over(None, odd)
+        await until(lambda: role.problem() is None)
+    assert "A monitor cannot be read" in caplog.text
+    name = 'heartbeat_operator_odd_objects_total{resource="heartbeatmonitors"}'
+    assert f"{name} 1.0" in role._metrics.render().decode()
+
+
+async def test_before_the_start_and_after_the_end_nothing_is_handed_over(
+    role: OperatorRole,
+) -> None:
+    role._hand_over("ADDED", ping())
+    loop = asyncio.new_event_loop()
+    loop.close()
+    role._loop = loop
+    role._hand_over("ADDED", ping())
+    assert len(role.ledger) == 0
+
+
+# Facts
+
+
+async def test_monitors_come_and_go(role: OperatorRole) -> None:
+    role._see_monitor(None, ping())
+    role._see_monitor("MODIFIED", ping(resourceVersion="2"))
+    assert [known.resource_version for known in role.ledger] == ["2"]
+    role._see_monitor("DELETED", ping(resourceVersion="3"))
+    assert len(role.ledger) == 0
+
+
+async def test_a_monitor_marks_its_cronjob_and_the_one_in_whose_way_it_stands(
+    role: OperatorRole,
+) -> None:
+    role._see_monitor("ADDED", watching("mine", "nightly"))
+    assert "shop/nightly" in marked(role)
+    role._see_monitor("DELETED", ping("report-cronjob"))
+    assert "shop/report" in marked(role)
+
+
+async def test_a_monitor_swept_away_gives_its_cronjob_back_to_autodiscovery(
+    role: OperatorRole,
+) -> None:
+    role._see_monitor("ADDED", watching())
+    marked(role)
+    role._lose(Uid("uid-mine"))
+    assert marked(role) == ["shop/nightly"]
+    assert len(role.ledger) == 0
+    role._lose(Uid("uid-mine"))
+
+
+async def test_cronjobs_come_and_go(role: OperatorRole) -> None:
+    role._see_cron_job(ObjectEvent(Change.ADDED, cron_job()))
+    assert [facts.name for facts in role.ledger.sources] == ["nightly"]
+    role._see_cron_job(ObjectEvent(Change.DELETED, cron_job()))
+    assert list(role.ledger.sources) == []
+    assert "shop/nightly" in marked(role)
+
+
+def namespace(kind: Change, **annotations: str) -> ObjectEvent[Namespace]:
+    meta = metadata("shop", annotations=annotations)
+    return ObjectEvent(kind, msgspec.convert({"metadata": meta}, Namespace))
+
+
+async def test_of_a_namespace_only_our_annotations_are_kept(
+    role: OperatorRole,
+) -> None:
+    role._see_cron_job(ObjectEvent(Change.ADDED, cron_job()))
+    marked(role)
+    said = {"heartbeats.dev/monitor": "false", "kubectl.kubernetes.io/x": "{}"}
+    role._see_namespace(namespace(Change.ADDED, **said))
+    kept = role.ledger.sources.annotations("shop")
+    assert kept == {"heartbeats.dev/monitor": "false"}
+    assert marked(role) == ["shop/nightly"]
+    role._see_namespace(namespace(Change.DELETED, **said))
+    assert role.ledger.sources.annotations("shop") == {}
+
+
+# Keys
+
+
+def supply(api: MemoryApi, *keys: Key) -> None:
+    texts = [base64.b64encode(key.secret).decode() for key in keys]
+    data = dict(zip(("current", "previous"), texts, strict=False))
+    meta = {"name": KEY_SECRET, "namespace": "heartbeats-system"}
+    api.put(SECRETS, {"metadata": meta, "data": data})
+
+
+@pytest.fixture
+def keys(role: OperatorRole) -> MemoryApi:
+    """Return the API that holds the key Secret; the ledger is open."""
+    memory = MemoryApi()
+    role._keys = KeySecret(memory, "heartbeats-system")
+    role.ledger.open(now=NOW)
+    return memory
+
+
+async def test_each_ping_monitor_names_the_key_that_signed_its_token(
+    role: OperatorRole, keys: MemoryApi
+) -> None:
+    role._see_monitor("ADDED", ping())
+    role._see_monitor("ADDED", watching())
+    supply(keys, FIRST)
+    await role._read_keys()
+    assert entry(role).state.key_id == FIRST.id
+    assert entry(role, "mine").state.key_id is None
+    role._see_monitor("ADDED", ping("late"))
+    assert entry(role, "late").state.key_id == FIRST.id
+    supply(keys, SECOND, FIRST)
+    await role._read_keys()
+    assert entry(role).state.key_id == entry(role, "late").state.key_id == SECOND.id
+
+
+async def test_a_first_key_is_made_where_none_is_in_use(
+    role: OperatorRole, keys: MemoryApi
+) -> None:
+    role._see_monitor("ADDED", ping())
+    await role._read_keys()
+    assert len(keys.of("POST")) == 1
+    assert entry(role).state.key_id is not None
+
+
+async def test_a_lost_key_is_never_replaced_while_a_status_names_one(
+    role: OperatorRole, keys: MemoryApi
+) -> None:
+    role._see_monitor("ADDED", {**ping(), "status": {"ping": {"keyID": "lost"}}})
+    with pytest.raises(KeyLostError):
+        await role._read_keys()
+    assert keys.of("POST") == []
+    assert entry(role).state.key_id == "lost"
+
+
+@pytest.mark.looptime
+async def test_a_lost_key_is_told_and_looked_for_again(
+    role: OperatorRole, keys: MemoryApi, caplog: pytest.LogCaptureFixture
+) -> None:
+    role._see_monitor("ADDED", {**ping(), "status": {"ping": {"keyID": FIRST.id}}})
+    task = asyncio.create_task(role._keep_keys())
+    await asyncio.sleep(90)
+    supply(keys, FIRST)
+    await asyncio.sleep(60)
+    task.cancel()
+    await asyncio.wait([task])
+    assert caplog.text.count("Ping URLs cannot be made") == 2
+    assert role._key_id == FIRST.id
