@@ -310,7 +310,8 @@ class MemoryApi(Client):
                 return self._store(path, {**body, "metadata": old["metadata"]})
             case "PUT":
                 return self._store(path, body)
-        return old
+            case _:
+                return old
 
     def _store(self, path: str, body: Object) -> Object:
         self._version += 1

@@ -144,7 +144,8 @@ def build_oracle(progress: Progress, cache: Path | None = None) -> Path:
     program = base / _key()
     if not program.exists():
         base.mkdir(parents=True, exist_ok=True)
-        with locked(base / f".{program.name}.lock", lambda: None):
+        lock = base / f".{program.name}.lock"
+        with locked(lock, lambda: progress.line(f"{lock} is held; waiting …")):
             if not program.exists():
                 _build(program, cache or cache_dir(), progress)
     return program

@@ -52,6 +52,10 @@ class Process:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Kill it unless it has ended; doing so twice does no harm."""
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()

@@ -171,7 +171,7 @@ def state_is(word: str) -> Callable[[Object | None], bool]:
     """Return a predicate: the monitor says this word."""
 
     def says(found: Object | None) -> bool:
-        return bool(found) and found.get("status", {}).get("state") == word
+        return bool((found or {}).get("status", {}).get("state") == word)
 
     return says
 

@@ -17,6 +17,7 @@ from aiohttp import web
 
 from heartbeats import __version__
 from heartbeats.app.ping import PingRole
+from heartbeats.app.zones import choose_zone_files, zone_version
 from heartbeats.clock import Clock, CorrectedClock, SystemClock
 from heartbeats.config import Address, Config, Role
 from heartbeats.edges.health import Check, Fresh, HealthPages, Pulse
@@ -69,6 +70,8 @@ class Process:
 
     async def run(self) -> None:
         """Run until SIGTERM, SIGINT or a failure."""
+        choose_zone_files(self._environ)
+        logger.info("Time zones: %s", zone_version())
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)

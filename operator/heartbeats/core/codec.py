@@ -51,9 +51,14 @@ def read_instant(text: Any) -> datetime:
     at = datetime.fromisoformat(text)
     if at.tzinfo is None:
         raise ValueError("an instant needs a zone")
+    return at.astimezone(UTC)
+
+
+def _read_known_instant(text: Any) -> datetime:
+    at = read_instant(text)
     if not FIRST_YEAR < at.year < LAST_YEAR:
         raise ValueError(f"{text} is not of our time")
-    return at.astimezone(UTC)
+    return at
 
 
 def _read_text(value: Any) -> str:
@@ -79,7 +84,7 @@ def _read_texts(value: Any) -> tuple[str, ...]:
 
 
 def _read_instants(value: Any) -> tuple[datetime, ...]:
-    return tuple(sorted(read_instant(item) for item in value))
+    return tuple(sorted(_read_known_instant(item) for item in value))
 
 
 def _write_span(span: timedelta) -> int:
@@ -96,7 +101,7 @@ def _read_span(value: Any) -> timedelta:
 TEXT = Form(str, _read_text)
 NUMBER = Form(int, _read_number)
 FLAG = Form(bool, _read_flag)
-INSTANT = Form(write_instant, read_instant)
+INSTANT = Form(write_instant, _read_known_instant)
 MILLISECONDS = Form(_write_span, _read_span)
 TEXTS = Form(list, _read_texts)
 INSTANTS = Form(lambda many: [write_instant(at) for at in many], _read_instants)

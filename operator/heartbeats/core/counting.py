@@ -1,7 +1,7 @@
 """Counting runs once: good ones, bad ones, and what has been counted already."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from heartbeats.core.model import Applied, CheckIn, Incident, Kind, Policy, State
 
@@ -29,10 +29,15 @@ def _job_was_counted(state: State, check_in: CheckIn) -> bool:
         return True
     if any(run.id == check_in.run_id for run in state.active_runs):
         return False
-    if applied.since is not None and check_in.at < applied.since:
+    if applied.since is not None and check_in.at < _whole_second(applied.since):
         return True
     latest = applied.finished_at
     return latest is not None and check_in.at < latest - REMEMBERED
+
+
+def _whole_second(at: datetime) -> datetime:
+    """Cut an instant as Kubernetes cuts the times of Jobs."""
+    return at.replace(microsecond=0)
 
 
 def mark_applied(state: State, check_in: CheckIn) -> State:

@@ -26,7 +26,6 @@ from heartbeats.core.codec import (
     Json,
     limited,
     read,
-    read_instant,
     record,
     records,
     word,
@@ -311,6 +310,7 @@ def _condition_named(raw: Json, kind: str) -> Json:
 
 def _instant_or_none(text: Any) -> datetime | None:
     try:
-        return None if text is None else read_instant(text)
+        at: datetime | None = None if text is None else INSTANT.read(text)
     except (ValueError, TypeError, OverflowError):
         return None
+    return at

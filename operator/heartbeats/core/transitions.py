@@ -83,7 +83,9 @@ def apply(state: State, subject: Subject, check_in: CheckIn) -> Step:
     check_in = _paired(before, check_in)
     after = mark_applied(_noted(before, check_in), check_in)
     if _is_repeat(before, subject, check_in):
-        return Step(after, step.missed)
+        # It counts no second time, but it was heard: nothing is due sooner for it.
+        table = subject.table
+        return Step(settle_slots(after, subject.policy, table, check_in), step.missed)
     disproved = retract(after, check_in)
     after = _moved(disproved or after, subject, check_in)
     why = Reason.RETRACTED if disproved else None

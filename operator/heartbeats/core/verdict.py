@@ -79,8 +79,10 @@ def settle(
     if word.health is Health.LATE:
         word = Verdict(Health.UP, Reason.ON_SCHEDULE, _up(after))
     after = replace(after, health=health, reason=word.reason, message=word.message)
+    if before.changed_at is None:
+        return replace(after, changed_at=at)  # the first word is no change
     if health is before.health:
-        return replace(after, changed_at=before.changed_at or at)
+        return after
     flip = _flip(before, after, uid, at, why)
     kept = (*before.pending_flips, flip)[-MAX_PENDING_FLIPS:]
     return replace(after, changed_at=at, pending_flips=kept)

@@ -62,6 +62,8 @@ class Entry:
     stored_digest: str = ""
     """Of the whole status there: what equals it is not written again."""
     deleting: bool = False
+    edited: bool = False
+    """Somebody else wrote into the status: it must be replaced as a whole."""
     counts: Counter[str] = field(default_factory=Counter)
     """Check-ins by kind since this process started."""
 

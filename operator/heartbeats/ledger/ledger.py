@@ -100,7 +100,7 @@ class Ledger:
         self._names[entry.key] = entry.uid
         self.sources.watch(entry.uid, entry.key.namespace, entry.spec)
         if edited:
-            entry.stored_digest = seen.digest
+            entry.stored_digest, entry.edited = seen.digest, True
         if edited or not same:
             self._rule_all([entry], now=now)
         self._apply_waiting(entry, now=now)
@@ -187,6 +187,7 @@ class Ledger:
         if entry is None:
             return
         entry.stored, entry.stored_digest = state, digest
+        entry.edited = False
         if not is_older(resource_version, entry):
             entry.resource_version = resource_version
 

@@ -101,7 +101,7 @@ def test_a_monitor_that_a_user_wrote_takes_the_place_of_ours(
     wait_monitor(kube, namespace, "nightly")
     kube.create(cron_job_monitor(namespace, "mine", "nightly", gracePeriod="1h"))
     wait_until(kube, MONITORS, namespace, "nightly-cronjob", is_gone)
-    found = wait_until(kube, MONITORS, namespace, "mine", state_is("New"))
+    found: Any = wait_until(kube, MONITORS, namespace, "mine", state_is("New"))
     assert found["status"]["effective"]["gracePeriod"] == "1h"
     pass_by(kube, namespace)
     assert monitor_of(kube, namespace, "nightly") is None
@@ -153,7 +153,9 @@ def test_a_cron_job_made_anew_is_monitored_anew(
     )
     assert second is not None
     assert second["metadata"]["uid"] != first["metadata"]["uid"]
-    found = wait_until(kube, MONITORS, namespace, "nightly-cronjob", state_is("New"))
+    found: Any = wait_until(
+        kube, MONITORS, namespace, "nightly-cronjob", state_is("New")
+    )
     assert condition_of(found, "Ready")["reason"] == "Accepted"
 
 
@@ -172,7 +174,7 @@ def test_ours_goes_with_its_cron_job_and_a_users_stays_armed(
     wait_until(kube, MONITORS, namespace, "ours-cronjob", is_gone, timeout=60)
 
     def is_orphaned(found: Object | None) -> bool:
-        return bool(found) and condition_of(found, "Ready")["status"] == "False"
+        return found is not None and condition_of(found, "Ready")["status"] == "False"
 
     found: Any = wait_until(kube, MONITORS, namespace, "kept", is_orphaned)
     assert condition_of(found, "Ready")["reason"] == "CronJobNotFound"

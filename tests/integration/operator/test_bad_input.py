@@ -86,7 +86,7 @@ def test_a_monitor_that_is_corrected_is_judged_from_then_on(
     kube.create(ping_monitor(namespace, "typo", schedule="61 * * * *"))
     wait_until(kube, MONITORS, namespace, "typo", state_is("Unknown"))
     change(kube, MONITORS, namespace, "typo", {"spec": {"schedule": "6 * * * *"}})
-    found = wait_until(kube, MONITORS, namespace, "typo", state_is("New"))
+    found: Any = wait_until(kube, MONITORS, namespace, "typo", state_is("New"))
     assert condition_of(found, "Ready")["status"] == "True"
     # And wrong again: what was known of it is no longer said.
     assert until_answers(ping_url(kube, namespace, "typo")) == b"OK"
@@ -134,8 +134,8 @@ def test_a_pause_at_the_end_of_time_is_a_pause(
     }.items():
         kube.create(ping_monitor(namespace, name, interval="24h", suspendUntil=until))
     wait_until(kube, MONITORS, namespace, "last", state_is("Paused"))
-    found = wait_until(
-        kube, MONITORS, namespace, "beyond", lambda one: bool(one) and "status" in one
+    found: Any = wait_until(
+        kube, MONITORS, namespace, "beyond", lambda one: "status" in (one or {})
     )
     assert found is not None
     if found["status"]["state"] != "Paused":
@@ -191,7 +191,7 @@ def test_nonsense_written_into_a_status_is_overwritten(
     )
 
     def is_as_before(found: Object | None) -> bool:
-        return bool(found) and found["status"] == before["status"]
+        return found is not None and found["status"] == before["status"]
 
     wait_until(kube, MONITORS, namespace, "edited", is_as_before)
     kube.create(ping_monitor(namespace, "other", interval="24h"))
@@ -392,7 +392,7 @@ def check_not_ready(
     """Wait until a monitor says what is wrong with it, and check how."""
 
     def says(one: Object | None) -> bool:
-        return bool(one) and bool(one.get("status"))
+        return one is not None and bool(one.get("status"))
 
     found: Any = wait_until(kube, MONITORS, namespace, name, says)
     ready = condition_of(found, "Ready")

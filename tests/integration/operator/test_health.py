@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -17,7 +18,7 @@ from support.control_plane import ROOT, install
 from support.kube import Kube, apply_all, fresh_namespace, wait_until
 from support.operators import account_kubeconfig, ping_url
 from support.own_cluster import own_control_plane
-from support.processes import FREE, FREE_PORTS, Process, ask, until_answers
+from support.processes import FREE_PORTS, Process, ask, until_answers
 from support.resources import CONFIG_MAPS, CRDS, MONITORS, read_manifests
 from support.workloads import ping_monitor, state_is
 
@@ -235,7 +236,7 @@ def check_a_ping_goes_through(kube: Kube, namespace: str, public_url: str) -> No
     url = ping_url(kube, namespace, "backup")
     assert url.startswith(f"{public_url}/ping/")
     assert until_answers(f"{url}?msg=through") == b"OK"
-    found = wait_until(kube, MONITORS, namespace, "backup", state_is("Up"))
+    found: Any = wait_until(kube, MONITORS, namespace, "backup", state_is("Up"))
     assert found["status"]["lastCheckIn"]["message"] == "through"
     for segment in kube.items(CONFIG_MAPS, "heartbeats-system"):
         if segment["metadata"]["name"].startswith("heartbeats-journal-"):

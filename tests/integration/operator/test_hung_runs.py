@@ -68,7 +68,7 @@ def test_a_hung_run_that_ends_well_after_all_recovers_its_monitor(
         pod["metadata"]["name"],
         {"metadata": {"annotations": {annotations.RUN_FOR: "0s"}}},
     )
-    found = wait_until(kube, MONITORS, namespace, "forbid-cronjob", has_said("Up"))
+    found: Any = wait_until(kube, MONITORS, namespace, "forbid-cronjob", has_said("Up"))
     assert "incident" not in found["status"]
     assert told(kube, namespace, "forbid-cronjob", "Recovered")["type"] == "Normal"
 
@@ -115,7 +115,7 @@ def wait_down(
     kube: Kube, namespace: str, name: str, reason: str, longer: float = 0.0
 ) -> Any:
     """Wait until a CronJob's monitor is Down and all is told; check why."""
-    found = wait_until(
+    found: Any = wait_until(
         kube,
         MONITORS,
         namespace,

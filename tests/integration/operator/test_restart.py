@@ -1,5 +1,6 @@
 """A restart forgets nothing, repeats nothing, and makes up for what it missed."""
 
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,11 +25,12 @@ from support.operators import (
     stop_operator,
 )
 from support.own_cluster import own_installation
-from support.processes import ask, until_answers
+from support.processes import FREE_PORTS, Process, ask, until_answers
 from support.resources import CONFIG_MAPS, EVENTS, MONITORS, Object
 from support.workloads import (
     RARELY,
     complete,
+    condition_of,
     cron_job,
     failed,
     has_said,
@@ -40,6 +42,8 @@ from support.workloads import (
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("own-restart")]
 
 JOURNAL = "heartbeats-journal-"
+HEALTH = r"The health listener is at (\S+)"
+PINGS = r"Pings are answered on (\S+)"
 
 
 @dataclass(slots=True)
@@ -50,10 +54,15 @@ class Operator:
     folder: Path
     running: RunningOperator | None = None
 
-    def start(self) -> RunningOperator:
+    @property
+    def url(self) -> str:
+        """Return where pings are answered now; every start takes another port."""
+        assert self.running is not None
+        return self.running.ping
+
+    def start(self) -> None:
         """Start it; returns when it is ready."""
         self.running = start_operator(self.kubeconfig, self.folder)
-        return self.running
 
     def kill(self) -> None:
         """End it without a word of warning."""
@@ -67,6 +76,59 @@ class Operator:
         self.kill()
         yield
         self.start()
+
+
+@dataclass(slots=True)
+class Apart:
+    """Both roles as processes: the operator is killed, pings are heard all the time."""
+
+    accounts: dict[str, Path]
+    event_log: Path
+    pings: Process
+    operator: Process
+    url: str
+
+    @classmethod
+    @contextmanager
+    def running(cls, kube: Kube, account: Path, folder: Path) -> Iterator["Apart"]:
+        """Run both until the end of the block; each under its own account."""
+        ping_account = account_kubeconfig(
+            kube, account, folder / "ping.kubeconfig", "heartbeats-ping"
+        )
+        accounts = {"operator": account, "ping": ping_account}
+        event_log = folder / "events.jsonl"
+        pings = _run(accounts, "ping", event_log)
+        apart = cls(accounts, event_log, pings, pings, pings.wait_for(PINGS))
+        with pings:
+            try:
+                apart.start()
+                until_answers(f"{pings.wait_for(HEALTH)}/readyz")
+                yield apart
+            finally:
+                apart.operator.close()
+
+    def start(self) -> None:
+        """Start the operator; returns when it is ready."""
+        self.operator = _run(self.accounts, "operator", self.event_log)
+        until_answers(f"{self.operator.wait_for(HEALTH)}/readyz")
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Have no operator for a while, and a new one after."""
+        self.operator.close()
+        yield
+        self.start()
+
+    def line_ids(self, namespace: str, name: str) -> list[str]:
+        """Return the ids of a monitor's lines in the event log."""
+        lines = [json.loads(each) for each in self.event_log.read_text().splitlines()]
+        of_it = (one for one in lines if one["check_in_id"] == f"{namespace}/{name}")
+        return [each["payload"]["id"] for each in of_it]
+
+
+def _run(accounts: dict[str, Path], role: str, event_log: Path) -> Process:
+    flags = ("--role", role, "--event-log", str(event_log))
+    return Process("run", "--kubeconfig", str(accounts[role]), *FREE_PORTS, *flags)
 
 
 @pytest.fixture(scope="module")
@@ -102,58 +164,77 @@ def mine(kube_and_account: tuple[Kube, Path], tmp_path: Path) -> Iterator[Operat
 
 
 @pytest.fixture
-def namespace(kube: Kube, mine: Operator) -> Iterator[str]:
+def apart(kube_and_account: tuple[Kube, Path], tmp_path: Path) -> Iterator[Apart]:
+    """Run both roles of the test's own."""
+    with Apart.running(*kube_and_account, tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def namespace(kube: Kube) -> Iterator[str]:
     """Make a namespace of the test's own."""
     with fresh_namespace(kube) as name:
         yield name
 
 
 def test_every_status_is_the_same_after_a_kill_and_nothing_is_told_again(
-    kube: Kube, mine: Operator, namespace: str
+    kube: Kube, apart: Apart, namespace: str
 ) -> None:
     """The status alone restores the state; what was told stays told."""
-    words = make_one_of_each(kube, mine, namespace)
+    words = make_one_of_each(kube, apart.url, namespace)
     before = {name: kube.get(MONITORS, namespace, name) for name in words}
     events = identities(kube, namespace)
-    lines = {name: line_ids(mine, namespace, name) for name in words}
+    lines = {name: apart.line_ids(namespace, name) for name in words}
     for _ in range(2):
-        with mine.away():
+        with apart.away():
             pass
         pass_by(kube, namespace)
-        for name, word in words.items():
+        for name in words:
             after = kube.get(MONITORS, namespace, name)
             assert after["status"] == before[name]["status"], name
             # Nothing was known better, so nothing was written.
             assert version(after) == version(before[name]), name
-            assert after["status"]["state"] == word
-            assert line_ids(mine, namespace, name) == lines[name]
+            assert apart.line_ids(namespace, name) == lines[name], name
         assert identities(kube, namespace) - fences(kube, namespace) == events
 
 
-def make_one_of_each(kube: Kube, mine: Operator, namespace: str) -> dict[str, str]:
+def make_one_of_each(kube: Kube, base: str, namespace: str) -> dict[str, str]:
     """Make a monitor for each word that lasts; return the words by name."""
-    daily = {"interval": "24h"}
     words = {"up": "Up", "down": "Down", "new": "New", "paused": "Paused"}
-    for name in words:
-        kube.create(
-            ping_monitor(namespace, name, **daily, suspend=words[name] == "Paused")
-        )
+    for name, word in words.items():
+        suspend = word == "Paused"
+        kube.create(ping_monitor(namespace, name, interval="24h", suspend=suspend))
     kube.create(ping_monitor(namespace, "broken", schedule="61 * * * *"))
     kube.create(cron_job(namespace, "nightly", schedule=RARELY))
-    send(kube, mine, namespace, "up", "?msg=fine")
-    send(kube, mine, namespace, "down", "/fail?msg=broken")
-    send(kube, mine, namespace, "up", f"/start?rid={uuid4()}")
+    send(kube, base, namespace, "up", "?msg=fine")
+    send(kube, base, namespace, "down", "/fail?msg=broken")
     words |= {"broken": "Unknown", "nightly-cronjob": "New"}
     for name, word in words.items():
         wait_until(kube, MONITORS, namespace, name, has_said(word))
-    wait_until(
-        kube,
-        MONITORS,
-        namespace,
-        "up",
-        lambda one: bool(one) and bool(one["status"].get("activeRuns")),
-    )
     return words
+
+
+def test_an_open_run_stays_open_and_its_end_closes_it(
+    kube: Kube, mine: Operator, namespace: str
+) -> None:
+    """Its start was told to the operator before: the end is told to another."""
+    kube.create(ping_monitor(namespace, "long", interval="24h"))
+    run_id = str(uuid4())
+    send(kube, mine.url, namespace, "long", f"/start?rid={run_id}")
+
+    def is_running(found: Object | None) -> bool:
+        runs = (found or {}).get("status", {}).get("activeRuns", [])
+        return [run["id"] for run in runs] == [run_id]
+
+    wait_until(kube, MONITORS, namespace, "long", is_running)
+    with mine.away():
+        pass
+    pass_by(kube, namespace)
+    assert is_running(kube.get(MONITORS, namespace, "long"))
+    send(kube, mine.url, namespace, "long", f"?rid={run_id}")
+    found: Any = wait_until(kube, MONITORS, namespace, "long", has_said("Up"))
+    assert "activeRuns" not in found["status"]
+    assert found["status"]["lastCheckIn"]["durationMilliseconds"] > 0
 
 
 def test_runs_that_ended_meanwhile_are_counted_once(
@@ -164,12 +245,13 @@ def test_runs_that_ended_meanwhile_are_counted_once(
     name = "hourly-cronjob"
     wait_until(kube, MONITORS, namespace, name, state_is("New"))
     slot = last_hour()
-    record_run(kube, stored, "first", slot, **complete(moment(), moment()))
+    soon = moment(seconds=1)  # what ended before the monitor began is not counted
+    record_run(kube, stored, "first", slot, **complete(soon, soon))
     wait_until(kube, MONITORS, namespace, name, has_said("Up"))
     with mine.away():
-        began, ended = moment(), moment()
-        record_run(kube, stored, "second", slot, **complete(began, ended))
-        record_run(kube, stored, "third", slot, **failed(began, moment(seconds=1)))
+        second, third = moment(seconds=2), moment(seconds=3)
+        record_run(kube, stored, "second", slot, **complete(soon, second))
+        record_run(kube, stored, "third", slot, **failed(soon, third))
     found: Any = wait_until(kube, MONITORS, namespace, name, has_said("Down"))
     assert outcomes(found) == ["failure", "success", "success"]
     assert found["status"]["incident"]["reason"] == "RunFailed"
@@ -193,8 +275,7 @@ def test_no_accepted_ping_is_lost_or_counted_twice_by_a_kill(
     path = path_of(kube, namespace, "busy")
     accepted: list[str] = []
     sent: list[str] = []
-    assert mine.running is not None
-    base = mine.running.ping
+    base = mine.url
     until_answers(f"{base}{path}?rid={first_run(accepted, sent)}")
     enough = threading.Event()
 
@@ -255,12 +336,11 @@ def test_pings_wait_in_the_journal_for_whoever_comes(
 ) -> None:
     """A segment that nobody has applied yet is applied at the start, exactly once."""
     kube.create(ping_monitor(namespace, "slow", interval="24h"))
-    send(kube, mine, namespace, "slow", f"/fail?rid={uuid4()}&msg=before")
+    send(kube, mine.url, namespace, "slow", f"/fail?rid={uuid4()}&msg=before")
     wait_until(kube, MONITORS, namespace, "slow", has_said("Down"))
     wait_journal_empty(kube)
     path = path_of(kube, namespace, "slow")
-    assert mine.running is not None
-    assert ask(f"{mine.running.ping}{path}?msg=last+words") == (200, b"OK")
+    assert ask(f"{mine.url}{path}?msg=last+words") == (200, b"OK")
     mine.kill()  # at once: perhaps before it was applied, certainly before much else
     mine.start()
     found: Any = wait_until(kube, MONITORS, namespace, "slow", has_said("Up"))
@@ -275,21 +355,60 @@ def test_pings_wait_in_the_journal_for_whoever_comes(
 def test_a_deadline_that_passed_meanwhile_is_down_since_the_deadline(
     kube: Kube, mine: Operator, namespace: str
 ) -> None:
-    """Not since it was noticed: the incident began when nothing was heard in time."""
+    """Not since it was noticed: a Job tells by its own times what it did not do."""
+    limit = {"heartbeats.dev/max-runtime": "8s"}
+    stored = kube.create(
+        cron_job(namespace, "hung", schedule=RARELY, annotations=limit)
+    )
+    name = "hung-cronjob"
+    wait_until(kube, MONITORS, namespace, name, state_is("New"))
+    soon = moment(seconds=1)
+    record_run(kube, stored, "run", last_hour(), startTime=soon, active=1, ready=1)
+    deadline = wait_deadline_of_run(kube, namespace, name)
+    with mine.away():
+        watch_past(kube, namespace, deadline)
+    check_down_since(kube, namespace, name, deadline, "RunOverdue")
+
+
+def test_a_silence_that_the_ping_service_witnessed_is_down_since_the_deadline(
+    kube: Kube, apart: Apart, namespace: str
+) -> None:
+    """The operator was away, the pings' listener was not: nobody called it."""
     kube.create(
-        ping_monitor(namespace, "silent", interval="24h", firstCheckInWithin="6s")
+        ping_monitor(namespace, "silent", interval="24h", firstCheckInWithin="8s")
     )
     found: Any = wait_until(kube, MONITORS, namespace, "silent", state_is("New"))
     deadline = found["status"]["deadline"]
-    with mine.away():
+    with apart.away():
         watch_past(kube, namespace, deadline)
-    found = wait_until(kube, MONITORS, namespace, "silent", has_said("Down"))
+    check_down_since(kube, namespace, "silent", deadline, "RunMissed")
+
+
+def wait_deadline_of_run(kube: Kube, namespace: str, name: str) -> str:
+    """Return until when the open run of a monitor must have ended."""
+    found: Any = wait_until(
+        kube,
+        MONITORS,
+        namespace,
+        name,
+        lambda one: one is not None and bool(one["status"].get("activeRuns")),
+    )
+    deadline: str = found["status"]["deadline"]
+    return deadline
+
+
+def check_down_since(
+    kube: Kube, namespace: str, name: str, deadline: str, reason: str
+) -> None:
+    """Check that incident, condition and Event all name the deadline."""
+    found: Any = wait_until(
+        kube, MONITORS, namespace, name, has_said("Down"), timeout=60
+    )
     assert found["status"]["incident"]["openedTime"] == deadline
-    (healthy,) = [
-        each for each in found["status"]["conditions"] if each["type"] == "Healthy"
-    ]
+    healthy = condition_of(found, "Healthy")
+    assert healthy["reason"] == reason
     assert healthy["lastTransitionTime"][:19] == deadline[:19]
-    (event,) = warnings_about(kube, namespace, "silent")
+    (event,) = warnings_about(kube, namespace, name)
     assert event["eventTime"][:19] == deadline[:19]
 
 
@@ -298,7 +417,7 @@ def test_a_flip_that_was_stored_but_not_told_is_told_by_the_next(
 ) -> None:
     """Killed between the status and the Event: the restart makes up for it, once."""
     kube.create(ping_monitor(namespace, "untold", interval="24h"))
-    send(kube, mine, namespace, "untold", "/fail?msg=disk+full")
+    send(kube, mine.url, namespace, "untold", "/fail?msg=disk+full")
     found: Any = wait_until(kube, MONITORS, namespace, "untold", has_said("Down"))
     flip = {
         "id": "0123456789abcdef0123",
@@ -352,10 +471,9 @@ def path_of(kube: Kube, namespace: str, name: str) -> str:
     return urlsplit(ping_url(kube, namespace, name)).path
 
 
-def send(kube: Kube, mine: Operator, namespace: str, name: str, rest: str) -> None:
+def send(kube: Kube, base: str, namespace: str, name: str, rest: str) -> None:
     """Ping a monitor; it must be answered with success."""
-    assert mine.running is not None
-    url = f"{mine.running.ping}{path_of(kube, namespace, name)}{rest}"
+    url = f"{base}{path_of(kube, namespace, name)}{rest}"
     assert until_answers(url) == b"OK"
 
 

@@ -13,7 +13,15 @@ from support.operators import (
     stop_operator,
 )
 from support.own_cluster import own_installation
-from support.resources import CRDS, CRON_JOBS, JOBS, MONITORS, NAMESPACES, SECRETS
+from support.resources import (
+    CRDS,
+    CRON_JOBS,
+    JOBS,
+    MONITORS,
+    NAMESPACES,
+    SECRETS,
+    Object,
+)
 from support.workloads import (
     RARELY,
     cron_job,
@@ -45,6 +53,11 @@ def abandoned(tmp_path_factory: pytest.TempPathFactory) -> Any:
         yield kube
 
 
+def is_running(job: Object | None) -> bool:
+    """Tell whether a Job has a ready pod."""
+    return bool((job or {}).get("status", {}).get("ready") == 1)
+
+
 def populate(kube: Kube) -> None:
     """Create monitors of every kind, a ping Secret and a run under way."""
     kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SHOP}})
@@ -57,7 +70,13 @@ def populate(kube: Kube) -> None:
     pod = run["spec"]["template"]["metadata"]
     pod["annotations"] = {annotations.RUN_FOR: annotations.FOREVER}
     kube.create(run)
-    wait_until(kube, JOBS, SHOP, "running", lambda one: one["status"].get("ready") == 1)
+    wait_until(
+        kube,
+        JOBS,
+        SHOP,
+        "running",
+        lambda one: (one or {}).get("status", {}).get("ready") == 1,
+    )
     for name in ("nightly-cronjob", "mine", "backup"):
         wait_until(kube, MONITORS, SHOP, name, state_is("New"))
 

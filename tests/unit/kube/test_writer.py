@@ -322,11 +322,10 @@ async def test_flips_are_told_in_their_order_and_none_overtakes(
 
 
 @pytest.mark.looptime
-async def test_flips_go_before_routine_writes(
-    api: MemoryApi, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_flips_go_before_routine_writes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "WRITERS", 1)
-    exists(api, *(f"routine-{number}" for number in range(5)))
+    api = MemoryApi()
+    exists(api, *(f"routine-{number}" for number in range(5)), "backup")
     process = Process(api, [])  # opening marks all of them as routine
     process.reports(Kind.FAILURE)
     await process.work()

@@ -83,6 +83,8 @@ def settings() -> kopf.OperatorSettings:
     tuned.persistence.diffbase_storage = NullDiffBase()
     # One "succeeded" line an event is no news.
     logging.getLogger("kopf.objects").setLevel(logging.WARNING)
+    # That its signals are ours to handle is no news either.
+    logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)
     # Nor is each retry of an outage, which the reflectors tell once.
     logging.getLogger("kopf._cogs.clients.api").setLevel(logging.CRITICAL)
     return tuned

@@ -38,13 +38,21 @@ def facts_of(cron_job: CronJob) -> CronJobFacts:
         time_zone=spec.time_zone,
         suspend=spec.suspend,
         concurrency_policy=spec.concurrency_policy,
-        active_deadline=None if limit is None else timedelta(seconds=limit),
+        active_deadline=None if limit is None else _seconds(limit),
         created_at=_utc(meta.creation_timestamp),
         last_schedule_at=_utc(status.last_schedule_time),
         last_success_at=_utc(status.last_successful_time),
         annotations=tuple(ours),
         labels=tuple(sorted(meta.labels.items())),
     )
+
+
+LONGEST = timedelta(days=3660)
+
+
+def _seconds(count: int) -> timedelta:
+    """Return a span; nobody waits for more than ten years, and sums overflow."""
+    return timedelta(seconds=min(count, round(LONGEST.total_seconds())))
 
 
 def owner_of(job: Job) -> Uid | None:

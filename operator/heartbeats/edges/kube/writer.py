@@ -127,19 +127,15 @@ class StatusWriter:
     ) -> bool:
         """Write a status; False: nothing more can be done for this monitor now."""
         try:
-            answer = await self._client.apply(
-                MONITORS,
-                entry.key.name,
-                _body(entry, status),
-                manager=FIELD_MANAGER,
-                force=True,
-                namespace=entry.key.namespace,
-                subresource="status",
-            )
+            answer = await self._send(entry, status)
         except errors.NotFound:
             self._forget(entry)
             return False
-        except errors.Conflict:
+        except (errors.Conflict, errors.Invalid) as error:
+            # A JSON patch whose test fails is answered with 422.
+            if isinstance(error, errors.Invalid) and not entry.edited:
+                self._later(entry, error)
+                return False
             await self._read_again(entry)
             return False
         except errors.ApiError as error:
@@ -150,6 +146,36 @@ class StatusWriter:
         if self._ledger is not None:
             self._ledger.stored(entry.uid, state, name, version)
         return True
+
+    async def _send(self, entry: Entry, status: Mapping[str, Any]) -> bytes:
+        """Apply a status, or replace one that somebody else wrote into.
+
+        Applying leaves alone what others own, and would leave their edits there.
+        """
+        key = entry.key
+        if not entry.edited:
+            return await self._client.apply(
+                MONITORS,
+                key.name,
+                _body(entry, status),
+                manager=FIELD_MANAGER,
+                force=True,
+                namespace=key.namespace,
+                subresource="status",
+            )
+        version = {
+            "op": "test",
+            "path": "/metadata/resourceVersion",
+            "value": entry.resource_version,
+        }
+        patch = [version, {"op": "add", "path": "/status", "value": status}]
+        return await self._client.request(
+            "PATCH",
+            MONITORS.path(key.namespace, key.name, "status"),
+            params={"fieldManager": FIELD_MANAGER},
+            body=msgspec.json.encode(patch),
+            content_type="application/json-patch+json",
+        )
 
     def _forget(self, entry: Entry) -> None:
         if self._ledger is not None:

@@ -1,0 +1,765 @@
+"""A naive second opinion on how a monitor is, written from the rules alone.
+
+Given all true facts of a monitor it says what the word, the incident and the
+counts must be at any instant. It shares nothing with the state machine but the
+cron: it knows the whole past and the whole future at once, asks of every slot
+whether its run appeared and of every run whether it ended in time, sorts the
+answers and counts. It may be slow; it may not be clever.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from heartbeats.core.cron import Cron, parse
+from heartbeats.core.model import Health, Kind, Reason
+
+SECOND = timedelta(seconds=1)
+JUDGED_AFTER = SECOND
+LATE_AFTER = timedelta(seconds=15)
+SHORTEST_LIMIT = timedelta(minutes=30)
+FIRST_LIMIT = timedelta(hours=6)
+SAME_RUN_WITHIN = timedelta(seconds=60)
+INHERITED_WITHIN = timedelta(hours=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """What is wanted of a monitor during a time."""
+
+    schedule: str | None = None
+    zone: str = "UTC"
+    anchor_at: datetime | None = None
+    """Where an `@every` counts from."""
+    interval: timedelta | None = None
+    grace: timedelta = timedelta(minutes=5)
+    max_runtime: timedelta | None = None
+    active_deadline: timedelta | None = None
+    failure_threshold: int = 1
+    recovery_threshold: int = 1
+    first_check_in_within: timedelta | None = None
+    forbid: bool = False
+    suspended: bool = False
+    source_uid: str = ""
+    gone: bool = False
+    """The CronJob does not exist."""
+    trouble: Reason | None = None
+
+    @property
+    def timetable(self) -> tuple[object, ...]:
+        """What arms the monitor anew when it changes."""
+        return (self.schedule, self.zone, self.interval, self.trouble)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Era:
+    """Rules, and since when they hold."""
+
+    since: datetime
+    rules: Rules
+
+
+@dataclass(kw_only=True)
+class Execution:
+    """A Job as it really went."""
+
+    uid: str
+    slot: datetime | None
+    started_at: datetime
+    ready_at: datetime | None = None
+    ended_at: datetime | None = None
+    succeeded: bool = False
+    deleted_at: datetime | None = None
+    """When it was deleted without having ended."""
+
+    @property
+    def appeared_at(self) -> datetime | None:
+        """When a pod of it was ready, or it ended."""
+        known = [each for each in (self.ready_at, self.ended_at) if each]
+        return min(known, default=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """A ping, in the order in which pings were committed."""
+
+    at: datetime
+    kind: Kind
+    run_id: str | None = None
+    source: str = "host"
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """An incident: since when, why, of which slot."""
+
+    opened_at: datetime
+    reason: Reason
+    slot: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """How a monitor is at an instant."""
+
+    word: Health
+    incident: Trouble | None
+    failures: int
+    successes: int
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Something that counts: a good run, a bad run, silence, or a mere report."""
+
+    known_at: datetime
+    at: datetime
+    verdict: str
+    """good, bad, silence, or report (which only ends New)."""
+    reason: Reason
+    slot: datetime | None = None
+    run: str | None = None
+    position: datetime | None = None
+    """Slot or start of the run; None for one that stands for no slot."""
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What the marks of a time add up to."""
+
+    failures: int = 0
+    successes: int = 0
+    incident: Trouble | None = None
+    reported: bool = False
+
+
+@dataclass
+class Count:
+    """Counts marks, one after the other."""
+
+    tally: Tally = Tally()
+    newest: datetime | None = None
+    counted: set[object] = field(default_factory=set)
+
+    def take(self, mark: Mark, rules: Rules) -> None:
+        """Count one mark."""
+        match mark.verdict:
+            case "report":
+                self.tally = replace(self.tally, reported=True)
+            case "silence":
+                self._silence(mark, rules)
+            case "good":
+                self.tally = replace(self.tally, reported=True)
+                self._good(mark, rules)
+            case "bad":
+                self.tally = replace(self.tally, reported=True)
+                self._bad(mark, rules)
+            case _:
+                raise AssertionError(mark.verdict)
+
+    def _is_old(self, mark: Mark) -> bool:
+        if mark.position is None:
+            return False
+        if self.newest is not None and mark.position < self.newest:
+            return True
+        self.newest = mark.position
+        return False
+
+    def _good(self, mark: Mark, rules: Rules) -> None:
+        if self._is_old(mark):
+            return
+        successes = self.tally.successes + 1
+        over = successes >= rules.recovery_threshold
+        self.tally = replace(
+            self.tally,
+            failures=0,
+            successes=successes,
+            incident=None if over else self.tally.incident,
+        )
+
+    def _bad(self, mark: Mark, rules: Rules) -> None:
+        if not self._is_old(mark) and not self.counted & {mark.run, mark.slot}:
+            self._fail(mark, rules)
+
+    def _silence(self, mark: Mark, rules: Rules) -> None:
+        if self.tally.incident is None:
+            self.counted.add(mark.run or mark.slot)
+            self._fail(mark, rules)
+
+    def _fail(self, mark: Mark, rules: Rules) -> None:
+        failures, incident = self.tally.failures + 1, self.tally.incident
+        if incident is None and failures >= rules.failure_threshold:
+            incident = Trouble(mark.at, mark.reason, mark.slot)
+        self.tally = replace(
+            self.tally, failures=failures, successes=0, incident=incident
+        )
+
+
+class Timetable:
+    """The slots of rules."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._cron: Cron | None = None
+        self._anchor_at = rules.anchor_at
+        if rules.schedule is not None and rules.trouble is None:
+            self._cron = parse(rules.schedule, rules.zone)
+
+    def next_after(self, at: datetime) -> datetime | None:
+        """Return the first slot after an instant."""
+        if self._cron is None:
+            return None
+        if self._cron.every is None or self._anchor_at is None:
+            return self._cron.next_after(at)
+        every, slot = self._cron.every, self._anchor_at
+        return slot + ((at - slot) // every + 1) * every
+
+    def between(self, after: datetime, until: datetime) -> Iterator[datetime]:
+        """Return the slots after an instant, up to another."""
+        slot = self.next_after(after)
+        while slot is not None and slot <= until:
+            yield slot
+            slot = self.next_after(slot)
+
+    def has(self, slot: datetime) -> bool:
+        """Tell whether an instant is a slot."""
+        return self.next_after(slot - SECOND) == slot
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reign:
+    """A time in which one timetable is armed, with its eras."""
+
+    armed_at: datetime
+    until: datetime
+    eras: tuple[Era, ...]
+
+    @property
+    def rules(self) -> Rules:
+        """The rules it began with."""
+        return self.eras[0].rules
+
+
+class History:
+    """The eras of a monitor, and which of them armed it anew."""
+
+    def __init__(self, eras: Sequence[Era], end: datetime) -> None:
+        self.eras = eras
+        self.end = end
+        self._times = [era.since for era in eras]
+        self.reigns = tuple(self._reigns())
+
+    def rules(self, at: datetime) -> Rules:
+        """Return the rules that hold at an instant."""
+        return self.eras[max(bisect_right(self._times, at) - 1, 0)].rules
+
+    def _reigns(self) -> Iterator[Reign]:
+        eras: list[Era] = []
+        for era in self.eras:
+            if eras and self._arms(eras, era):
+                yield Reign(armed_at=eras[0].since, until=era.since, eras=tuple(eras))
+                eras = []
+            eras.append(era)
+        yield Reign(armed_at=eras[0].since, until=self.end, eras=tuple(eras))
+
+    def _arms(self, eras: Sequence[Era], era: Era) -> bool:
+        before = eras[-1].rules
+        if before.suspended != era.rules.suspended:
+            return True
+        if before.gone and not era.rules.gone:
+            away = era.since - eras[-1].since
+            return away > INHERITED_WITHIN or before.timetable != era.rules.timetable
+        return not era.rules.gone and before.timetable != era.rules.timetable
+
+
+class Oracle:
+    """What must be said of one monitor at any instant."""
+
+    def __init__(self, eras: Sequence[Era], *, end: datetime) -> None:
+        self.history = History(eras, end)
+        self._known_at: list[datetime] = []
+        self._tallies: list[Tally] = []
+
+    def settle(self, marks: list[Mark]) -> None:
+        """Count all marks in the order in which they become known."""
+        count = Count()
+        for mark in sorted(marks, key=lambda each: (each.known_at, each.at)):
+            count.take(mark, self.history.rules(mark.known_at))
+            self.note(mark.known_at, count.tally)
+
+    def note(self, known_at: datetime, tally: Tally) -> None:
+        """Remember what was counted by an instant."""
+        self._known_at.append(known_at)
+        self._tallies.append(tally)
+
+    def tally(self, at: datetime) -> Tally:
+        """Return what had been counted at an instant."""
+        found = bisect_right(self._known_at, at)
+        return self._tallies[found - 1] if found else Tally()
+
+    def picture(self, at: datetime) -> Picture:
+        """Say how the monitor must be at an instant."""
+        tally = self.tally(at)
+        return Picture(
+            word=self._word(tally, at),
+            incident=tally.incident,
+            failures=tally.failures,
+            successes=tally.successes,
+        )
+
+    def _word(self, tally: Tally, at: datetime) -> Health:
+        rules = self.history.rules(at)
+        if rules.suspended:
+            return Health.PAUSED
+        if rules.trouble is not None or self.is_doubtful(at):
+            return Health.UNKNOWN
+        if tally.incident is not None:
+            return Health.DOWN
+        if not tally.reported:
+            return Health.NEW
+        return Health.LATE if self.is_late(at) else Health.UP
+
+    def is_doubtful(self, _at: datetime) -> bool:
+        """Tell whether something seen makes judging impossible."""
+        return False
+
+    def is_late(self, at: datetime) -> bool:
+        """Tell whether a run is due and has not appeared, its window being open."""
+        raise NotImplementedError
+
+    def next_expected(self, at: datetime) -> datetime | None:
+        """Return the earliest slot that is not settled at an instant."""
+        raise NotImplementedError
+
+    def reign(self, at: datetime) -> Reign:
+        """Return the reign of an instant."""
+        found = [each for each in self.history.reigns if each.armed_at <= at]
+        return found[-1] if found else self.history.reigns[0]
+
+
+class CronJobOracle(Oracle):
+    """Asks of every slot whether its run appeared, of every run whether it ended."""
+
+    def __init__(
+        self, eras: Sequence[Era], runs: Sequence[Execution], *, end: datetime
+    ) -> None:
+        super().__init__(eras, end=end)
+        self.runs = runs
+        self._by_slot = {run.slot: run for run in runs if run.slot is not None}
+        reigns = self.history.reigns
+        self._tables = {reign.armed_at: Timetable(reign.rules) for reign in reigns}
+        self._good = sorted(
+            ((run.ended_at, run) for run in runs if run.ended_at and run.succeeded),
+            key=lambda each: each[0],
+        )
+        self._limits = {
+            run.uid: self._limit(run)
+            for run in runs
+            if run.slot is not None and run.ready_at is not None
+        }
+        self._scheduled = sorted(
+            (run for run in runs if run.uid in self._limits),
+            key=lambda run: run.started_at,
+        )
+        self._mismatches = list(self._seen_mismatches())
+        self.settle(
+            [*self._reports(), *self._outcomes(), *self._overdue(), *self._missed()]
+        )
+
+    # Runs
+
+    def _reports(self) -> Iterator[Mark]:
+        for run in self.runs:
+            at = run.appeared_at
+            if at is not None:
+                yield Mark(at, at, "report", Reason.ON_SCHEDULE)
+
+    def _outcomes(self) -> Iterator[Mark]:
+        for run in self.runs:
+            if run.ended_at is None or (run.slot is None and not run.succeeded):
+                continue  # a failed run that was started by hand opens nothing
+            yield Mark(
+                run.ended_at,
+                run.ended_at,
+                "good" if run.succeeded else "bad",
+                Reason.RUN_FAILED,
+                slot=run.slot,
+                run=run.uid,
+                position=run.slot,
+            )
+
+    def _overdue(self) -> Iterator[Mark]:
+        for run in self._scheduled:
+            limit = self._limits[run.uid]
+            if limit is None:
+                continue
+            at, known_at = limit
+            if run.ended_at is not None and run.ended_at <= at:
+                continue
+            if run.deleted_at is not None and self._is_paid(run, at):
+                continue
+            yield Mark(known_at, at, "silence", Reason.RUN_OVERDUE, run.slot, run.uid)
+
+    def _is_paid(self, run: Execution, by: datetime) -> bool:
+        """Tell whether a newer run succeeded in place of one that was deleted."""
+        return any(
+            ended_at <= by and (other.slot or other.started_at) > (run.slot or by)
+            for ended_at, other in self._good
+        )
+
+    def _limit(self, run: Execution) -> tuple[datetime, datetime] | None:
+        """Find when a run is overdue, and when that is known; None: never.
+
+        The limit may change with what is known: look after every change.
+        """
+        if run.ready_at is None:
+            return None
+        changes = [run.ready_at]
+        if run.ended_at is None or run.ended_at > run.ready_at:
+            last = run.ended_at or self.history.end
+            changes += [at for at, _ in self._good if run.ready_at < at < last]
+            changes += [
+                era.since
+                for era in self.history.eras
+                if run.ready_at < era.since < last
+            ]
+        changes.sort()
+        for at, until in zip(changes, [*changes[1:], self.history.end], strict=True):
+            rules, reign = self.history.rules(at), self.reign(at)
+            if rules.suspended or rules.trouble:
+                continue
+            limit = self._limit_as_of(run, rules, at)
+            if limit is None:
+                continue
+            if limit < reign.armed_at and run.ready_at <= reign.armed_at:
+                return None  # it passed before the monitor was armed again
+            known_at = max(limit + JUDGED_AFTER, at)
+            if known_at <= until and limit < until:
+                return limit, known_at
+        return None
+
+    def _limit_as_of(
+        self, run: Execution, rules: Rules, at: datetime
+    ) -> datetime | None:
+        fixed = rules.max_runtime or rules.active_deadline
+        if fixed is not None:
+            return run.started_at + fixed
+        lengths = [
+            ended_at - other.started_at
+            for ended_at, other in self._good
+            if ended_at <= at
+        ]
+        usual = 2 * max(lengths) if lengths else FIRST_LIMIT
+        least = run.started_at + max(usual, SHORTEST_LIMIT)
+        assert run.slot is not None
+        following = self._tables[self.reign(at).armed_at].next_after(run.slot)
+        if following is None:
+            return least
+        return max(following + rules.grace, least)
+
+    # Slots
+
+    def _missed(self) -> Iterator[Mark]:
+        for reign in self.history.reigns:
+            if reign.rules.suspended or reign.rules.trouble:
+                continue
+            table = self._tables[reign.armed_at]
+            for slot in table.between(reign.armed_at, reign.until):
+                at = slot + self.history.rules(slot).grace
+                known_at = at + JUDGED_AFTER
+                if known_at > reign.until:
+                    break
+                if not self._appeared(slot, at) and not self._is_excused(slot, at):
+                    yield Mark(known_at, at, "silence", self._why(slot, at), slot)
+
+    def _appeared(self, slot: datetime, by: datetime) -> bool:
+        run = self._by_slot.get(slot)
+        at = run.appeared_at if run else None
+        return at is not None and at <= by
+
+    def _is_excused(self, slot: datetime, by: datetime) -> bool:
+        """Tell whether nothing was due: Forbid, and a run was open at the slot."""
+        if not self.history.rules(slot).forbid:
+            return False
+        return any(self._is_open(run, slot, by) for run in self._around(slot))
+
+    def _around(self, slot: datetime) -> Sequence[Execution]:
+        found = bisect_right(self._scheduled, slot, key=lambda run: run.started_at)
+        return self._scheduled[max(found - 3, 0) : found]
+
+    def _is_open(self, run: Execution, slot: datetime, by: datetime) -> bool:
+        if run.slot == slot or run.ready_at is None or run.ready_at > by:
+            return False
+        limit = self._limits[run.uid]
+        ends = [run.ended_at, run.deleted_at, limit[0] if limit else None]
+        end = min((each for each in ends if each), default=None)
+        return run.started_at <= slot and (end is None or slot < end)
+
+    def _why(self, slot: datetime, at: datetime) -> Reason:
+        if self.history.rules(at).gone:
+            return Reason.CRON_JOB_NOT_FOUND
+        run = self._by_slot.get(slot)
+        if run is not None and run.started_at <= at:
+            return Reason.POD_NOT_READY
+        return Reason.RUN_MISSED
+
+    # Now
+
+    def next_expected(self, at: datetime) -> datetime | None:
+        """Return the earliest slot that is not settled at an instant."""
+        reign, rules = self.reign(at), self.history.rules(at)
+        table = self._tables[reign.armed_at]
+        oldest = max(reign.armed_at, at - rules.grace - JUDGED_AFTER)
+        for slot in table.between(oldest, self.history.end):
+            if self._appeared(slot, at):
+                continue
+            if slot <= at and self._is_excused(slot, at):
+                continue
+            return slot
+        return None
+
+    def is_late(self, at: datetime) -> bool:
+        """Tell whether a run is due and has not appeared, its window being open."""
+        slot = self.next_expected(at)
+        return slot is not None and slot + LATE_AFTER <= at
+
+    def is_doubtful(self, _at: datetime) -> bool:
+        """Tell whether a run of a slot was seen that the schedule does not have."""
+        armed_at = self.reign(_at).armed_at
+        return any(armed_at <= seen_at <= _at for seen_at in self._mismatches)
+
+    def _seen_mismatches(self) -> Iterator[datetime]:
+        for run in self.runs:
+            if run.slot is None or run.appeared_at is None:
+                continue
+            reign = self.reign(run.appeared_at)
+            known = self._tables[reign.armed_at]
+            if run.slot >= reign.armed_at and not known.has(run.slot):
+                yield run.appeared_at
+
+
+@dataclass
+class OpenRun:
+    """A ping's run that started and has not ended."""
+
+    started_at: datetime
+    own_slot: datetime
+    lapsed: bool = False
+    """Its limit has passed: it holds nothing up any more."""
+
+
+class PingOracle(Oracle):
+    """Tells the story of the pings from its beginning, silence between them."""
+
+    def __init__(
+        self, eras: Sequence[Era], calls: Sequence[Call], *, end: datetime
+    ) -> None:
+        super().__init__(eras, end=end)
+        self._calls = calls
+        self._count = Count()
+        self._open: dict[str | None, OpenRun] = {}
+        self._settled = eras[0].since
+        self._due: datetime | None = None
+        self._longest: timedelta | None = None
+        self._dues: list[tuple[datetime, datetime | None]] = []
+        self._table = Timetable(eras[0].rules)
+        self._tell()
+
+    def _tell(self) -> None:
+        armings = {reign.armed_at for reign in self.history.reigns}
+        moments: list[tuple[datetime, int, Era | Call]] = [
+            *((era.since, 0, era) for era in self.history.eras),
+            *((call.at, 1, call) for call in self._calls),
+        ]
+        for at, _, moment in sorted(moments, key=lambda each: each[:2]):
+            self._be_silent(until=at)
+            if isinstance(moment, Call):
+                self._hear(moment)
+            elif at in armings:
+                self._arm(at)
+            self._note(at)
+        self._be_silent(until=self.history.end)
+
+    def _note(self, at: datetime) -> None:
+        self.note(at, self._count.tally)
+        self._dues.append((at, self._expected(at)))
+
+    # What changes
+
+    def _arm(self, at: datetime) -> None:
+        rules = self.history.rules(at)
+        self._table = Timetable(rules)
+        self._settled = max(self._settled, at)
+        for run in self._open.values():
+            run.lapsed = run.lapsed or self._limit(run, at) < at
+        last = self._last_outcome(at)
+        if rules.interval is None:
+            self._due = None
+        elif last is not None:
+            due = last + rules.interval
+            self._due = due if due >= at else at + rules.interval
+
+    def _last_outcome(self, before: datetime) -> datetime | None:
+        return max(
+            (
+                call.at
+                for call in self._calls
+                if call.kind.is_outcome and call.at < before
+            ),
+            default=None,
+        )
+
+    def _hear(self, call: Call) -> None:
+        at, rules = call.at, self.history.rules(call.at)
+        if call.kind is Kind.LOG:
+            self._report(at)
+        elif call.kind is Kind.START:
+            self._report(at)
+            if call.run_id not in self._open:
+                self._open[call.run_id] = OpenRun(at, self._own_slot(at))
+            self._settled = max(self._settled, self._own_slot(at))
+        elif not self._is_repeated(call, rules):
+            self._end(call, rules)
+
+    def _report(self, at: datetime) -> None:
+        mark = Mark(at, at, "report", Reason.ON_SCHEDULE)
+        self._count.take(mark, self.history.rules(at))
+
+    def _is_repeated(self, call: Call, rules: Rules) -> bool:
+        """Tell whether it is the outcome of a run that was told before."""
+        if call.run_id is not None:
+            return False
+        within = min(SAME_RUN_WITHIN, self._gap(call.at, rules) / 2)
+        return any(
+            (other.kind, other.source, other.run_id) == (call.kind, call.source, None)
+            and other is not call
+            and call.at - within < other.at <= call.at
+            and self._calls.index(other) < self._calls.index(call)
+            for other in self._calls
+        )
+
+    def _gap(self, at: datetime, rules: Rules) -> timedelta:
+        if rules.interval is not None:
+            return rules.interval
+        first = self._table.next_after(at)
+        second = self._table.next_after(first) if first else None
+        return second - first if first and second else timedelta(days=366)
+
+    def _end(self, call: Call, rules: Rules) -> None:
+        at = call.at
+        run = self._open.pop(call.run_id, None)
+        started_at = run.started_at if run else at
+        good = call.kind is Kind.SUCCESS
+        if good and run is not None:
+            self._longest = max(self._longest or timedelta(), at - started_at)
+        verdict = "good" if good else "bad"
+        name = None if run is None else f"{call.run_id} {started_at}"
+        mark = Mark(at, at, verdict, Reason.RUN_FAILED, run=name, position=started_at)
+        self._count.take(mark, rules)
+        self._settled = max(self._settled, self._own_slot(at))
+        if rules.interval is not None:
+            self._due = at + rules.interval
+
+    def _own_slot(self, at: datetime) -> datetime:
+        """Return the slot that a ping stands for: it may come a little early."""
+        rules = self.history.rules(at)
+        if rules.interval is not None:
+            return self._due or at
+        following = self._table.next_after(at)
+        previous = self._slot_before(at)
+        if following is None or previous is None:
+            return at
+        early = min(rules.grace, (following - previous) / 2)
+        return following if following - early <= at else previous
+
+    def _slot_before(self, at: datetime) -> datetime | None:
+        """Return the last slot up to an instant."""
+        for days in (1, 8, 40, 400):
+            slots = list(self._table.between(at - timedelta(days=days), at))
+            if slots:
+                return slots[-1]
+        return None
+
+    # Silence
+
+    def _be_silent(self, *, until: datetime) -> None:
+        while (found := self._next_deadline(until)) is not None:
+            at, run_id = found
+            rules = self.history.rules(at)
+            if run_id is None:
+                slot = self._expected(at)
+                self._settled = slot or self._settled
+                reason, name = Reason.RUN_MISSED, None
+                if rules.interval is not None and slot is not None:
+                    self._due = slot + rules.interval
+            else:
+                run = self._open[run_id[0]]
+                run.lapsed = True
+                slot, reason = run.own_slot, Reason.RUN_OVERDUE
+                name = f"{run_id[0]} {run.started_at}"
+                self._settled = max(self._settled, at)
+                if rules.interval is not None:
+                    self._due = at + rules.interval
+            mark = Mark(at + JUDGED_AFTER, at, "silence", reason, slot, name)
+            self._count.take(mark, rules)
+            self._note(at + JUDGED_AFTER)
+
+    def _next_deadline(
+        self, until: datetime
+    ) -> tuple[datetime, tuple[str | None] | None] | None:
+        """Find what expires first before an instant: a run, or a window."""
+        rules = self.history.rules(until - SECOND)
+        if rules.suspended or rules.trouble:
+            return None
+        found: list[tuple[datetime, tuple[str | None] | None]] = [
+            (self._limit(run, until - SECOND), (run_id,))
+            for run_id, run in self._open.items()
+            if not run.lapsed
+        ]
+        window = self._window(until - SECOND)
+        if window is not None:
+            found.append((window, None))
+        first = min(found, key=lambda each: each[0], default=None)
+        return first if first and first[0] < until else None
+
+    def _window(self, at: datetime) -> datetime | None:
+        """Return when the open window closes."""
+        tally, rules = self._count.tally, self.history.rules(at)
+        if tally.incident is not None:
+            return None
+        if not tally.reported:
+            within = rules.first_check_in_within
+            return self.reign(at).armed_at + within if within else None
+        due = self._expected(at)
+        return due + rules.grace if due else None
+
+    def _expected(self, at: datetime) -> datetime | None:
+        """Return the slot that is due next; None while a run is open."""
+        if any(not run.lapsed for run in self._open.values()):
+            return None
+        if self.history.rules(at).interval is not None:
+            return self._due
+        return self._table.next_after(self._settled)
+
+    def _limit(self, run: OpenRun, at: datetime) -> datetime:
+        rules = self.history.rules(at)
+        if rules.max_runtime is not None:
+            return run.started_at + rules.max_runtime
+        usual = FIRST_LIMIT if self._longest is None else 2 * self._longest
+        least = run.started_at + max(usual, SHORTEST_LIMIT)
+        if rules.interval is not None:
+            return max(run.own_slot + rules.interval + rules.grace, least)
+        following = self._table.next_after(run.own_slot)
+        return max(following + rules.grace, least) if following else least
+
+    # Now
+
+    def next_expected(self, at: datetime) -> datetime | None:
+        """Return the earliest slot that is not settled; None while a run is open."""
+        found = bisect_right(self._dues, at, key=lambda each: each[0])
+        return self._dues[found - 1][1] if found else None
+
+    def is_late(self, at: datetime) -> bool:
+        """Tell whether a run is due and has not appeared, its window being open."""
+        due = self.next_expected(at)
+        return due is not None and due <= at
