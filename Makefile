@@ -45,19 +45,34 @@ demo: $(READY) ## Show it at work on a cluster of its own; ctrl-C ends it
 	@$(BIN)/heartbeats demo
 
 .PHONY: test
-test: lint test-unit test-integration ## Run all checks and tests that a change must pass
+test: lint test-unit test-oracle test-integration ## Run all checks and tests that a change must pass
 
 .PHONY: test-unit
 test-unit: $(READY) ## Run unit and property tests (no network, no cluster)
 	$(BIN)/pytest -n 2 tests/unit tests/property
 
+.PHONY: test-oracle
+test-oracle: $(READY) ## Compare cron with the CronJob controller's library (Go is fetched if missing)
+	$(BIN)/pytest -n 2 tests/oracle
+
+# They wait for clusters most of the time: more of them than cores at once.
 .PHONY: test-integration
 test-integration: $(READY) ## Run tests on a real control plane (built the first time)
-	$(BIN)/pytest -n 2 --dist loadgroup -m "integration and not slow" tests/integration
+	$(BIN)/pytest -n 6 --dist loadgroup -m "integration and not slow" tests/integration
 
 .PHONY: test-slow
 test-slow: $(READY) ## Run the integration tests that take minutes each
 	$(BIN)/pytest -m slow tests
+
+N ?= 1000000
+
+.PHONY: fuzz-cron
+fuzz-cron: $(READY) ## Compare N more random schedules with that library; SEED=… repeats a run
+	@PYTHONPATH=tests $(BIN)/python -m support.cron_fuzz --cases $(N) $(if $(SEED),--seed $(SEED))
+
+.PHONY: bench-core
+bench-core: $(READY) ## Measure the core: next_after against its limit, transitions a second
+	@PYTHONPATH=tests $(BIN)/python -m bench.bench_core
 
 .PHONY: lint
 lint: $(READY) ## Check style, types and the import direction

@@ -556,6 +556,7 @@ class PingOracle(Oracle):
     ) -> None:
         super().__init__(eras, end=end)
         self._calls = calls
+        self._heard: list[Call] = []
         self._count = Count()
         self._open: dict[str | None, OpenRun] = {}
         self._settled = eras[0].since
@@ -627,15 +628,12 @@ class PingOracle(Oracle):
 
     def _is_repeated(self, call: Call, rules: Rules) -> bool:
         """Tell whether it is the outcome of a run that was told before."""
-        if call.run_id is not None:
-            return False
         within = min(SAME_RUN_WITHIN, self._gap(call.at, rules) / 2)
-        return any(
+        before = [other for other in self._heard if call.at - other.at < within]
+        self._heard = [*before, call]
+        return call.run_id is None and any(
             (other.kind, other.source, other.run_id) == (call.kind, call.source, None)
-            and other is not call
-            and call.at - within < other.at <= call.at
-            and self._calls.index(other) < self._calls.index(call)
-            for other in self._calls
+            for other in before
         )
 
     def _gap(self, at: datetime, rules: Rules) -> timedelta:

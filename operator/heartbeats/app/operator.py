@@ -83,9 +83,11 @@ class OperatorRole:
         self.journal = JournalReader(client, config.own_namespace, self._ping)
         self._keys = KeySecret(client, config.own_namespace)
         self._gaps: asyncio.Queue[set[Uid]] = asyncio.Queue()
-        self._sweep = MonitorSweep(client, self.ledger, config.namespace, self._lose)
         self.kopf = KopfThread(
             credentials, self._hand_over, clock=clock, namespace=config.namespace
+        )
+        self._sweep = MonitorSweep(
+            client, self.ledger, config.namespace, self._lose, self.kopf.restart
         )
         self._connect(client)
         evidence = StreamEvidence(

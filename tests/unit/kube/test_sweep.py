@@ -27,7 +27,13 @@ class Desk:
         self.api = api
         self.bench = Bench(NOW)
         self.lost: list[Uid] = []
-        self.sweep = MonitorSweep(client, self.bench.ledger, namespace, self._lose)
+        self.listened_anew = 0
+        self.sweep = MonitorSweep(
+            client, self.bench.ledger, namespace, self._lose, self._listen
+        )
+
+    def _listen(self) -> None:
+        self.listened_anew += 1
 
     def _lose(self, uid: Uid) -> None:
         self.lost.append(uid)
@@ -197,3 +203,20 @@ async def test_a_monitor_that_cannot_be_read_is_not_waited_for(desk: Desk) -> No
     await first
     for nonsense in (None, [], {}, {"metadata": 7}, {"metadata": {}}):
         desk.sweep.give_up(nonsense)
+
+
+async def test_monitors_that_stay_unheard_make_it_listen_anew(desk: Desk) -> None:
+    """kopf may have missed that the definition was installed."""
+    desk.put("unheard")
+    await desk.sweep.sweep()
+    assert desk.listened_anew == 0
+    await desk.sweep.sweep()
+    assert desk.listened_anew == 1
+
+
+async def test_a_monitor_that_is_heard_of_in_time_changes_nothing(desk: Desk) -> None:
+    desk.put("new")
+    await desk.sweep.sweep()
+    desk.known("new")
+    await desk.sweep.sweep()
+    assert desk.listened_anew == 0

@@ -63,6 +63,12 @@ class KopfThread:
             self._call(loop, work.cancel)
             await asyncio.to_thread(self._thread.join, STOP_SECONDS)
 
+    def restart(self) -> None:
+        """End kopf, so that it starts again and reads everything anew."""
+        loop, work = self._loop, self._work
+        if loop is not None and work is not None:
+            self._call(loop, work.cancel)
+
     def probe(self) -> None:
         """Ask kopf's loop for a sign of life; it comes later, in `last_turn`."""
         loop = self._loop

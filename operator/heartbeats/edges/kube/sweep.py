@@ -18,7 +18,7 @@ from heartbeats.ledger import Ledger
 
 logger = logging.getLogger(__name__)
 
-SWEEP_SECONDS = 300.0
+SWEEP_SECONDS = 60.0
 START_SECONDS = 0.5
 
 
@@ -31,19 +31,22 @@ class MonitorSweep:
         ledger: Ledger,
         namespace: str | None,
         on_lost: Callable[[Uid], None],
+        on_deaf: Callable[[], None],
     ) -> None:
         self._client = client
         self._ledger = ledger
         self._namespace = namespace
         self._on_lost = on_lost
-        self._odd: set[str] = set()
+        self._on_deaf = on_deaf
+        self._unheard: set[Uid] = set()
+        self._odd: set[Uid] = set()
         self.problem: str | None = "monitors have not been listed yet"
 
     def give_up(self, body: Any) -> None:
         """Wait no longer for a monitor that cannot be read."""
         meta = body.get("metadata") if isinstance(body, dict) else None
         if isinstance(meta, dict):
-            self._odd.add(str(meta.get("uid")))
+            self._odd.add(Uid(str(meta.get("uid"))))
 
     async def first(self) -> None:
         """Return when the ledger knows every monitor that exists."""
@@ -80,6 +83,15 @@ class MonitorSweep:
         """Forget the monitors that were known before a list that lacks them."""
         known = {entry.uid for entry in self._ledger}
         listed = await self._client.list_metadata(MONITORS, namespace=self._namespace)
-        for uid in known - {Uid(meta.uid) for meta in listed.items}:
+        exist = {Uid(meta.uid) for meta in listed.items}
+        for uid in known - exist:
             logger.info("A monitor was deleted unseen", extra={"uid": uid})
             self._on_lost(uid)
+        self._listen(exist - known - self._odd)
+
+    def _listen(self, unheard: set[Uid]) -> None:
+        """Notice that monitors exist of which nothing is heard, sweep after sweep."""
+        if unheard & self._unheard:
+            logger.warning("%d monitors are not heard of: listening anew", len(unheard))
+            self._on_deaf()
+        self._unheard = unheard
