@@ -10,7 +10,7 @@ import heapq
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import count
 
 from heartbeats.core.model import (
@@ -186,9 +186,7 @@ class CronJobStory(Story):
         """Return the slots as the controller has them."""
         zone = self.zone or self.character.hidden_zone or "UTC"
         self._anchor_at = anchor_at
-        return Timetable(
-            Rules(schedule=self.schedule, zone=zone, anchor_at=anchor_at)
-        )
+        return Timetable(Rules(schedule=self.schedule, zone=zone, anchor_at=anchor_at))
 
     def _tell_spec(self, at: datetime) -> None:
         spec, name = self.spec, self.name
@@ -239,9 +237,7 @@ class CronJobStory(Story):
             return
         self.schedule, self.zone = schedule, zone
         facts = self.facts
-        self._table = self._true_table(
-            facts.last_schedule_at or facts.created_at or at
-        )
+        self._table = self._true_table(facts.last_schedule_at or facts.created_at or at)
         self.facts = replace(
             facts, schedule=schedule, time_zone=zone, generation=facts.generation + 1
         )
@@ -297,6 +293,10 @@ class CronJobStory(Story):
             lambda bench: bench.ledger.lose_cron_job(facts, now=bench.now),
         )
         self.rule(at, self._rules())
+
+    def refuse(self, at: datetime, until: datetime) -> None:
+        """Have a quota refuse every Job for some hours."""
+        self.refused_until = min(until, at + 5 * HOUR)
 
     def recreate(self, at: datetime) -> None:
         """Create the CronJob again under its name."""
@@ -495,3 +495,476 @@ def _see_monitor(bench: Bench, name: str, spec: Spec) -> None:
 
 def _seconds(span: timedelta) -> timedelta:
     return timedelta(seconds=max(int(span.total_seconds()), 1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Habits:
+    """What a simulated client of a ping URL is like."""
+
+    period: timedelta
+    starts: bool = False
+    ids: bool = False
+    """Its pings carry run ids, and its runs may overlap."""
+    failing: float = 0.04
+    skipping: float = 0.03
+    early: float = 0.05
+    late: float = 0.05
+    unfinished: float = 0.02
+    logging: float = 0.02
+    doubling: float = 0.03
+    overlapping: float = 0.1
+
+
+class PingStory(Story):
+    """A job somewhere else that pings, more or less in time."""
+
+    def __init__(
+        self,
+        name: str,
+        habits: Habits,
+        spec: Spec,
+        span: tuple[datetime, datetime],
+        rng: random.Random,
+    ) -> None:
+        super().__init__(name, *span)
+        self.habits, self.spec, self.rng = habits, spec, rng
+        self.grace = spec.grace or 5 * MINUTE
+        self.calls: list[Call] = []
+        self.silent_until = span[0]
+        self.paused = False
+        self._runs = count(1)
+
+    def monitor(self) -> Monitor:
+        """Play it to its end."""
+        self.happen()
+        oracle = PingOracle(self.eras, self.calls, end=self.end)
+        return Monitor(self.name, oracle, sorted(self.deliveries))
+
+    def begin_at(self, at: datetime) -> None:
+        """Create the monitor, and have its client begin some time later."""
+        self._tell_spec(at)
+        wait = self.habits.period * self.rng.choice((0.01, 0.5, 3))
+        self.plan(at + _seconds(min(wait, DAY)), self._turn)
+
+    def _tell_spec(self, at: datetime) -> None:
+        spec, name = self.spec, self.name
+        self.tell(at, f"spec {spec}", lambda bench: _see_monitor(bench, name, spec))
+        self.rule(at, self._rules())
+
+    def _rules(self) -> Rules:
+        spec = self.spec
+        return Rules(
+            schedule=spec.schedule,
+            zone=spec.time_zone or "UTC",
+            interval=spec.interval,
+            grace=self.grace,
+            max_runtime=spec.max_runtime,
+            failure_threshold=spec.failure_threshold or 1,
+            recovery_threshold=spec.recovery_threshold or 1,
+            first_check_in_within=spec.first_check_in_within,
+            suspended=self.paused,
+        )
+
+    def pause(self, at: datetime, until: datetime | None, wanted: bool) -> None:
+        """Suspend the monitor, perhaps until an instant, or let it go on."""
+        if wanted == self.paused:
+            return
+        self.paused = wanted
+        self.spec = replace(
+            self.spec,
+            suspend=wanted and until is None,
+            suspend_until=until if wanted else None,
+        )
+        self._tell_spec(at)
+        if until is not None:
+            self.plan(until, self._resume_by_itself)
+
+    def _resume_by_itself(self, at: datetime) -> None:
+        if self.paused:
+            self.paused = False
+            self.rule(at, self._rules())
+
+    def edit(self, at: datetime, **changes: object) -> None:
+        """Change the spec."""
+        self.spec = replace(self.spec, **changes)  # type: ignore[arg-type]
+        self.grace = self.spec.grace or 5 * MINUTE
+        self._tell_spec(at)
+
+    # The client
+
+    def _turn(self, at: datetime) -> None:
+        """Run once, and plan the next time."""
+        habits, rng, spec = self.habits, self.rng, self.spec
+        following = at + _seconds(habits.period * rng.uniform(0.9, 1.02))
+        if spec.schedule is not None:
+            slot = Timetable(self._rules()).next_after(at)
+            if slot is None:
+                return
+            following = slot + self._offset(slot - at)
+        elif rng.random() < habits.late:
+            following += _seconds(self.grace * rng.uniform(0.2, 2))
+        self.plan(max(following, at + 2 * SECOND), self._turn)
+        if at >= self.silent_until and rng.random() >= habits.skipping:
+            self._run(at)
+
+    def _offset(self, gap: timedelta) -> timedelta:
+        habits, rng = self.habits, self.rng
+        dice = rng.random()
+        if dice < habits.early:
+            allowed = min(self.grace, gap / 2)
+            return -_seconds(min(allowed * rng.uniform(0.1, 2), gap - SECOND))
+        if dice < habits.early + habits.late:
+            return _seconds(self.grace * rng.uniform(0.8, 2))
+        return _seconds(self.grace * rng.uniform(0, 0.5))
+
+    def _run(self, at: datetime) -> None:
+        habits, rng = self.habits, self.rng
+        run_id = f"run-{next(self._runs)}" if habits.ids else None
+        if rng.random() < habits.logging:
+            self._call(at, Kind.LOG, run_id)
+            return
+        length = timedelta()
+        if habits.starts:
+            self._call(at, Kind.START, run_id)
+            if rng.random() < habits.unfinished:
+                return
+            length = _seconds(habits.period * rng.uniform(0.01, 0.4))
+            if habits.ids and rng.random() < habits.overlapping:
+                length = _seconds(habits.period * rng.uniform(0.5, 2.5))
+            if rng.random() < habits.doubling:
+                self._later(at + length / 2, Kind.START, run_id)
+        kind = Kind.FAILURE if rng.random() < habits.failing else Kind.SUCCESS
+        self._later(at + length, kind, run_id)
+        if not habits.ids and rng.random() < habits.doubling:
+            gap = min(_seconds(habits.period / 30), 10 * SECOND)
+            self._later(at + length + gap, kind, run_id)
+
+    def _later(self, at: datetime, kind: Kind, run_id: str | None) -> None:
+        whole = at.replace(microsecond=0)
+        self.plan(whole, lambda now: self._call(now, kind, run_id))
+
+    def _call(self, at: datetime, kind: Kind, run_id: str | None) -> None:
+        call = Call(at=at, kind=kind, run_id=run_id, source="host")
+        self.calls.append(call)
+        check_in = ping_of(call, len(self.calls))
+        uid = Uid(f"hbm-{self.name}")
+        self.tell(
+            at,
+            f"ping {kind} {run_id or ''}",
+            lambda bench: bench.ledger.check_in(uid, check_in, now=bench.now),
+        )
+
+
+def ping_of(call: Call, revision: int) -> CheckIn:
+    """Write a ping as the journal holds it."""
+    return CheckIn(
+        id=f"ping-{revision}",
+        kind=call.kind,
+        at=call.at,
+        run_id=call.run_id,
+        source=call.source,
+        revision=revision,
+    )
+
+
+# Comparing
+
+
+@dataclass
+class Difference:
+    """Where the ledger and the oracle disagree, and what led to it."""
+
+    monitor: str
+    at: datetime
+    expected: str
+    got: str
+    before: list[str]
+
+    def __str__(self) -> str:
+        lines = "\n    ".join(self.before)
+        return (
+            f"{self.monitor} at {self.at}\n  expected {self.expected}\n"
+            f"  got      {self.got}\n    {lines}"
+        )
+
+
+def expected_of(oracle: Oracle, at: datetime) -> str:
+    """Write what must be said at an instant."""
+    picture = oracle.picture(at)
+    if oracle.is_doubtful(at):
+        return f"{picture.word} {Reason.SCHEDULE_MISMATCH}"
+    said = f"{picture.word} bad={picture.failures} good={picture.successes}"
+    if picture.incident is not None:
+        incident = picture.incident
+        said += f" since={incident.opened_at} {incident.reason} slot={incident.slot}"
+    elif picture.word in {Health.UP, Health.LATE}:
+        said += f" next={oracle.next_expected(at)}"
+    return said
+
+
+def got_of(entry: Entry, oracle: Oracle, at: datetime) -> str:
+    """Write what the ledger says, in the same words."""
+    state = entry.state
+    found = verdict(state, entry.policy, now=at)
+    if found.reason is Reason.SCHEDULE_MISMATCH:
+        return f"{found.health} {found.reason}"
+    said = f"{found.health} bad={state.consecutive_failures}"
+    said += f" good={state.consecutive_successes}"
+    if state.incident is not None:
+        incident = state.incident
+        slot = incident.slot_at
+        said += f" since={incident.opened_at} {incident.reason} slot={slot}"
+    elif found.health in {Health.UP, Health.LATE}:
+        said += f" next={state.next_expected_at}"
+    return said
+
+
+class Week:
+    """Plays many monitors through one ledger and compares at every step."""
+
+    def __init__(
+        self, monitors: list[Monitor], span: tuple[datetime, datetime], seed: int
+    ) -> None:
+        self.monitors = {monitor.uid: monitor for monitor in monitors}
+        self.begin, self.end = span
+        self.bench = Bench(self.begin)
+        self.rng = random.Random(seed)  # noqa: S311 - a simulation, not a secret
+        self.differences: list[Difference] = []
+        self.compared = 0
+        self._agenda: dict[datetime, list[Delivery]] = {}
+        self._looks: set[datetime] = set()
+        self._told: dict[Uid, list[str]] = {uid: [] for uid in self.monitors}
+        self._wrong: set[Uid] = set()
+
+    def run(self, looks: int = 100) -> None:
+        """Play it all; `looks` is how often everything is compared besides."""
+        for delivery in sorted(
+            delivery
+            for monitor in self.monitors.values()
+            for delivery in monitor.deliveries
+        ):
+            self._agenda.setdefault(delivery.at, []).append(delivery)
+        seconds = int((self.end - self.begin).total_seconds())
+        for _ in range(looks):
+            at = self.begin + timedelta(seconds=self.rng.randrange(seconds))
+            self._looks.add(at)
+            self._agenda.setdefault(at, [])
+        for at in sorted(self._agenda):
+            self._wake(before=at)
+            self._step(at)
+        self._wake(before=self.end)
+
+    def _step(self, at: datetime) -> None:
+        """Have everything happen that happens at an instant, then compare."""
+        touched: set[Uid] = set()
+        if self.rng.random() < 0.5:  # both come in either order
+            touched |= self._judge(at)
+        self.bench.now = at
+        for delivery in self._agenda[at]:
+            uid = Uid(f"hbm-{delivery.monitor}")
+            self._told[uid].append(f"{at} {delivery.text}")
+            delivery.deliver(self.bench)
+            touched.add(uid)
+        touched |= self._judge(at)
+        for uid in self.monitors if at in self._looks else sorted(touched):
+            self._compare(uid, at)
+
+    def _wake(self, *, before: datetime) -> None:
+        """Judge at every wake-up before an instant and compare what was judged."""
+        while (at := self.bench.ledger.wakes.next_at()) is not None and at < before:
+            for uid in self._judge(at):
+                self._compare(uid, at)
+
+    def _judge(self, at: datetime) -> set[Uid]:
+        judged = set(self.bench.turn(at))
+        for uid in judged:
+            self._told[uid].append(f"{at} judged")
+        return judged
+
+    def _compare(self, uid: Uid, at: datetime) -> None:
+        entry = self.bench.ledger.get(uid)
+        if entry is None or uid in self._wrong:
+            return
+        oracle = self.monitors[uid].oracle
+        self.compared += 1
+        expected, got = expected_of(oracle, at), got_of(entry, oracle, at)
+        if expected != got:
+            self._wrong.add(uid)
+            found = Difference(
+                self.monitors[uid].name, at, expected, got, self._told[uid][-25:]
+            )
+            self.differences.append(found)
+
+
+# Who is monitored
+
+SCHEDULES = (
+    # how many in a hundred, schedule, period
+    (1, "* * * * *", MINUTE),
+    (3, "*/5 * * * *", 5 * MINUTE),
+    (6, "*/15 * * * *", 15 * MINUTE),
+    (15, "0 * * * *", HOUR),
+    (3, "@hourly", HOUR),
+    (5, "@every 90m", 90 * MINUTE),
+    (4, "@every 7h", 7 * HOUR),
+    (6, "30 */2 * * *", 2 * HOUR),
+    (8, "0 9,17 * * *", 8 * HOUR),
+    (10, "30 2 * * *", DAY),
+    (5, "0 0 * * *", DAY),
+    (5, "15 1,2,3 * * *", HOUR),
+    (6, "0 9 * * 1-5", DAY),
+    (6, "0 8-18 * * 1-5", HOUR),
+    (4, "0 0 1 * MON", 7 * DAY),
+    (4, "0 0 */2 * 1", DAY),
+    (3, "0 12 25 * 0", 7 * DAY),
+    (3, "@weekly", 7 * DAY),
+    (3, "@daily", DAY),
+)
+ZONES = (
+    "UTC",
+    "Europe/Berlin",
+    "Europe/London",
+    "America/New_York",
+    "Asia/Kathmandu",
+    "Africa/Cairo",
+    "Australia/Lord_Howe",
+)
+GRACES = (None, 30 * SECOND, MINUTE, 10 * MINUTE, 20 * MINUTE, HOUR)
+
+
+class Population:
+    """Draws monitors of all kinds."""
+
+    def __init__(self, seed: int, span: tuple[datetime, datetime]) -> None:
+        self.rng = random.Random(seed)  # noqa: S311 - a simulation, not a secret
+        self.span = span
+
+    def monitors(self, number: int) -> Iterator[Monitor]:
+        """Draw and play monitors, somewhat more CronJobs than pings."""
+        for each in range(number):
+            if each % 5 < 3:
+                yield self._cron_job(f"job-{each}")
+            else:
+                yield self._pinged(f"ping-{each}")
+
+    def _schedule(self) -> tuple[str, timedelta]:
+        weights = [weight for weight, _, _ in SCHEDULES]
+        [found] = self.rng.choices(SCHEDULES, weights)
+        return found[1], found[2]
+
+    def _first(self) -> datetime:
+        """Draw when a monitor comes: never at the instant of a slot."""
+        minute = self.rng.randrange(600)
+        return self.span[0] + minute * MINUTE + self.rng.randint(21, 49) * SECOND
+
+    def _some_time(self) -> datetime:
+        minutes = int((self.span[1] - self.span[0]) / MINUTE)
+        minute = self.rng.randrange(700, minutes)
+        return self.span[0] + minute * MINUTE + self.rng.randint(21, 49) * SECOND
+
+    def _spec(self, source: Source, period: timedelta, **more: object) -> Spec:
+        rng = self.rng
+        limit = None
+        if rng.random() < 0.4:
+            limit = _seconds(min(period, DAY) * rng.uniform(0.3, 1.5)) + MINUTE
+        fields: dict[str, object] = {
+            "grace": rng.choice(GRACES),
+            "max_runtime": limit,
+            "failure_threshold": rng.choice((None, None, 1, 2, 3)),
+            "recovery_threshold": rng.choice((None, None, 1, 2)),
+            "history_limit": rng.choice((None, 0, 3)),
+            **more,
+        }
+        return Spec(source=source, **fields)  # type: ignore[arg-type]
+
+    def _character(self) -> Character:
+        rng = self.rng
+        schedule, period = self._schedule()
+        zone = rng.choice((*ZONES, None))
+        hidden = None
+        if zone is None and rng.random() < 0.3:
+            hidden = rng.choice(("Europe/Berlin", "America/New_York"))
+        some = rng.choice
+        return Character(
+            schedule=schedule,
+            period=period,
+            zone=zone,
+            hidden_zone=hidden,
+            policy=some(("Allow", "Allow", "Forbid", "Forbid", "Replace")),
+            starting_deadline=some((None, None, 10 * SECOND, 2 * MINUTE)),
+            active_deadline=some((None, None, _seconds(min(period, DAY) * 0.6))),
+            tells_last_schedule=schedule.startswith("@every") or rng.random() < 0.2,
+            slow=some((0, 0, 0.05, 0.3)),
+            failing=some((0, 0.02, 0.2)),
+            hanging=some((0, 0, 0.02, 0.1)),
+            stuck=some((0, 0, 0.02, 0.1)),
+            lazy=some((0, 0.02, 0.1)),
+            vanishing=some((0, 0, 0.03)),
+        )
+
+    def _cron_job(self, name: str) -> Monitor:
+        rng = self.rng
+        character = self._character()
+        spec = self._spec(Source.CRON_JOB, character.period, cron_job_name=name)
+        story = CronJobStory(name, character, spec, self.span, rng)
+        story.plan(self._first(), story.begin_at)
+        for _ in range(rng.randint(0, 4)):
+            story.plan(self._some_time(), story.run_by_hand)
+        for _ in range(rng.choice((0, 0, 1, 2))):
+            self._disturb(story)
+        return story.monitor()
+
+    def _disturb(self, story: CronJobStory) -> None:
+        at, later = sorted((self._some_time(), self._some_time()))
+        schedule, _ = self._schedule()
+        zone = self.rng.choice(ZONES)
+        match self.rng.choice(("suspend", "pause", "nap", "edit", "gone", "quota")):
+            case "suspend":
+                story.plan(at, lambda now: story.suspend(now, True))
+                story.plan(later, lambda now: story.suspend(now, False))
+            case "pause":
+                story.plan(at, lambda now: story.pause(now, None, True))
+                story.plan(later, lambda now: story.pause(now, None, False))
+            case "nap":
+                story.plan(at, lambda now: story.pause(now, later, True))
+            case "edit" if story.character.hidden_zone is None:
+                story.plan(at, lambda now: story.edit(now, schedule, zone))
+            case "gone":
+                away = self.rng.choice((MINUTE, 20 * MINUTE, 3 * HOUR, 2 * DAY))
+                away += self.rng.randint(1, 9) * SECOND
+                story.plan(at, story.delete)
+                story.plan(at + away, story.recreate)
+            case _:
+                story.plan(at, lambda now: story.refuse(now, later))
+
+    def _pinged(self, name: str) -> Monitor:
+        rng = self.rng
+        more: dict[str, object] = {}
+        if rng.random() < 0.5:
+            schedule, period = self._schedule()
+            more = {"schedule": schedule, "time_zone": rng.choice(ZONES)}
+            if schedule.startswith("@every"):
+                more["schedule"] = "0 */3 * * *"
+        else:
+            period = rng.choice((5 * MINUTE, HOUR, HOUR, 6 * HOUR, DAY, DAY, 3 * DAY))
+            more = {"interval": period}
+        more["first_check_in_within"] = rng.choice((None, 2 * HOUR, DAY))
+        spec = self._spec(Source.PING, period, **more)
+        starts = rng.random() < 0.6
+        habits = Habits(
+            period=period,
+            starts=starts,
+            ids=starts and rng.random() < 0.5,
+            failing=rng.choice((0, 0.03, 0.2)),
+            skipping=rng.choice((0, 0.03, 0.2)),
+            unfinished=rng.choice((0, 0.02, 0.1)),
+        )
+        story = PingStory(name, habits, spec, self.span, rng)
+        story.plan(self._first(), story.begin_at)
+        if rng.random() < 0.3:
+            at, later = sorted((self._some_time(), self._some_time()))
+            until = rng.choice((None, later))
+            story.plan(at, lambda now: story.pause(now, until, True))
+            if until is None:
+                story.plan(later, lambda now: story.pause(now, None, False))
+        return story.monitor()

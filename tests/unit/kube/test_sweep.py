@@ -206,7 +206,7 @@ async def test_a_monitor_that_cannot_be_read_is_not_waited_for(desk: Desk) -> No
 
 
 async def test_monitors_that_stay_unheard_make_it_listen_anew(desk: Desk) -> None:
-    """kopf may have missed that the definition was installed."""
+    """The definition may have been installed without kopf noticing."""
     desk.put("unheard")
     await desk.sweep.sweep()
     assert desk.listened_anew == 0

@@ -1,0 +1,165 @@
+"""Leases prove that somebody heard; a break in them is never covered."""
+
+from datetime import timedelta
+
+import pytest
+
+from heartbeats.core.model import Blindness
+from heartbeats.core.presence import ALIVE_FOR, RENEWED_EVERY
+from heartbeats.edges.kube import errors
+from heartbeats.edges.kube.objects import ObjectMeta
+from heartbeats.edges.kube.presence import (
+    KEPT_FOR,
+    Attendance,
+    Lease,
+    LeaseSpec,
+    Presences,
+)
+from heartbeats.edges.kube.resources import LEASES
+from heartbeats.edges.kube.store import Change, ObjectEvent
+from support.builders import MemoryApi, SetClock
+
+SYSTEM = "heartbeats-system"
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture
+def api() -> MemoryApi:
+    return MemoryApi()
+
+
+@pytest.fixture
+def clock(api: MemoryApi) -> SetClock:
+    clock = api.clock
+    assert isinstance(clock, SetClock)
+    return clock
+
+
+def leases(api: MemoryApi) -> list[str]:
+    return [path.rsplit("/", 1)[1] for path in api.objects]
+
+
+def replica(api: MemoryApi) -> Attendance:
+    names = iter("abcdefgh")
+    return Attendance(api, SYSTEM, lambda: next(names))
+
+
+async def test_a_replica_renews_one_lease(api: MemoryApi, clock: SetClock) -> None:
+    attendance = replica(api)
+    for _ in range(3):
+        await attendance.renew()
+        clock.turn(RENEWED_EVERY)
+    assert leases(api) == ["heartbeats-ping-a"]
+    spec = api.held(LEASES, "heartbeats-ping-a", SYSTEM)["spec"]
+    assert spec["renewTime"] > spec["acquireTime"]
+
+
+async def test_after_a_break_a_new_lease_begins(
+    api: MemoryApi, clock: SetClock
+) -> None:
+    attendance = replica(api)
+    await attendance.renew()
+    for _ in range(4):
+        clock.turn(RENEWED_EVERY)
+        api.refuse("PATCH", errors.Unreachable("gone"))
+        await attendance.renew()
+    clock.turn(SECOND)
+    await attendance.renew()
+    assert "heartbeats-ping-a" in leases(api)
+    assert len(leases(api)) == 2
+
+
+async def test_one_failed_renewal_is_no_break(api: MemoryApi, clock: SetClock) -> None:
+    attendance = replica(api)
+    await attendance.renew()
+    clock.turn(RENEWED_EVERY)
+    api.refuse("PATCH", errors.ServerError("odd"))
+    await attendance.renew()
+    clock.turn(RENEWED_EVERY)
+    await attendance.renew()
+    assert leases(api) == ["heartbeats-ping-a"]
+
+
+async def test_a_clock_that_was_set_back_begins_a_new_lease(
+    api: MemoryApi, clock: SetClock
+) -> None:
+    attendance = replica(api)
+    await attendance.renew()
+    clock.turn(timedelta(hours=-1))
+    await attendance.renew()
+    assert len(leases(api)) == 2
+
+
+class Desk:
+    """The operator's side, fed by hand."""
+
+    def __init__(self, api: MemoryApi, clock: SetClock) -> None:
+        self.clock = clock
+        self.blind: list[Blindness] = []
+        self.presences = Presences(api, SYSTEM, self.blind.append)
+        self._store = self.presences.leases._store
+
+    def see(self, name: str, began: timedelta, proven: timedelta) -> None:
+        now = self.clock.now()
+        lease = Lease(
+            metadata=ObjectMeta(name=name, uid=name, resource_version="1"),
+            spec=LeaseSpec(acquire_time=now - began, renew_time=now - proven),
+        )
+        self._store.objects[name] = lease
+        self.presences._see(ObjectEvent(Change.ADDED, lease))
+
+
+async def test_a_break_between_two_leases_is_told_when_the_second_begins(
+    api: MemoryApi, clock: SetClock
+) -> None:
+    desk = Desk(api, clock)
+    assert desk.presences.begin() == []
+    desk.see("old", timedelta(hours=1), timedelta(minutes=10))
+    desk.see("new", timedelta(), timedelta())
+    (blindness,) = desk.blind
+    assert blindness.ended_at - blindness.began_at == timedelta(minutes=10)
+    desk.presences.check()
+    assert len(desk.blind) == 1
+
+
+async def test_what_was_before_the_start_is_returned_and_not_told(
+    api: MemoryApi, clock: SetClock
+) -> None:
+    desk = Desk(api, clock)
+    desk.see("old", timedelta(hours=1), timedelta(minutes=10))
+    desk.see("new", timedelta(), timedelta())
+    assert desk.blind == []
+    assert len(desk.presences.begin()) == 1
+    desk.presences.check()
+    assert desk.blind == []
+
+
+async def test_while_nobody_is_there_each_check_tells_how_long(
+    api: MemoryApi, clock: SetClock
+) -> None:
+    desk = Desk(api, clock)
+    desk.presences.begin()
+    desk.see("only", timedelta(hours=1), timedelta())
+    clock.turn(ALIVE_FOR)
+    desk.presences.check()
+    assert desk.blind == []
+    clock.turn(SECOND)
+    desk.presences.check()
+    clock.turn(SECOND)
+    desk.presences.check()
+    assert [each.ended_at - each.began_at for each in desk.blind] == [
+        ALIVE_FOR + SECOND,
+        ALIVE_FOR + 2 * SECOND,
+    ]
+
+
+async def test_old_leases_are_removed_and_the_newest_stays(
+    api: MemoryApi, clock: SetClock
+) -> None:
+    desk = Desk(api, clock)
+    desk.see("older", 4 * KEPT_FOR, 3 * KEPT_FOR)
+    desk.see("newest", 3 * KEPT_FOR, 2 * KEPT_FOR)
+    for name in ("older", "newest"):
+        api.put(LEASES, {"metadata": {"name": name, "namespace": SYSTEM}})
+    await desk.presences.tidy()
+    assert leases(api) == ["newest"]
