@@ -208,6 +208,13 @@ class Sent:
     at: float
 
 
+def _may_create(applied: Any) -> bool:
+    """Tell whether applying this creates what is not there: it names no version."""
+    return isinstance(applied, dict) and not (
+        {"uid", "resourceVersion"} & applied["metadata"].keys()
+    )
+
+
 class MemoryApi(Client):
     """A client whose API server is a dictionary, without sockets, failing on demand.
 
@@ -294,6 +301,8 @@ class MemoryApi(Client):
             path = f"{path}/{body['metadata']['name']}"
             if path in self.objects:
                 raise errors.AlreadyExists(f"{path} already exists", code=409)
+            return self._store(path, body)
+        if path not in self.objects and method == "PATCH" and _may_create(body):
             return self._store(path, body)
         if path not in self.objects:
             raise errors.NotFound(f"{path} not found", code=404)
