@@ -64,6 +64,8 @@ class CorrectedClock:
         self._forget_if_stepped()
         sent, received = sent_at - self.offset, received_at - self.offset
         low, high = server_at - received, server_at + _SECOND - sent
+        if low > high:
+            return  # this clock was corrected while the request was under way
         self._low, self._high = max(self._low, low), min(self._high, high)
         if self._low > self._high or self._is_old():
             self._low, self._high = low, high

@@ -1,6 +1,6 @@
 """Installing into a namespace full of old, broken CronJobs causes no storm."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +8,8 @@ import pytest
 
 from heartbeats.cluster import annotations
 from support.kube import Kube, fresh_namespace, wait_until
-from support.operators import (
-    RunningOperator,
-    account_kubeconfig,
-    start_operator,
-    stop_operator,
-)
-from support.own_cluster import own_installation
+from support.operators import RunningOperator, start_operator, stop_operator
+from support.own_cluster import Own
 from support.resources import CRON_JOBS, JOBS, MONITORS, Object
 from support.workloads import (
     RARELY,
@@ -30,7 +25,8 @@ from support.workloads import (
     write_status,
 )
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("own-adoption")]
+pytestmark = pytest.mark.integration
+pytest_plugins = ["support.own_cluster"]
 
 OLD = "2026-01-15T02:00:00Z"
 OLD_END = "2026-01-15T02:00:09Z"
@@ -38,35 +34,21 @@ SLOTS = ("2026-01-13T02:00:00Z", "2026-01-14T02:00:00Z", OLD)
 STUCK = {annotations.STUCK: "ImagePullBackOff"}
 
 
-@pytest.fixture(scope="module")
-def ruin(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[tuple[Kube, Path, Path]]:
-    """Start a cluster without an operator; yields what one needs that comes late."""
-    folder = tmp_path_factory.mktemp("adoption")
-    with own_installation() as (plane, administrator):
-        account = account_kubeconfig(
-            administrator,
-            plane.kubeconfig,
-            folder / "kubeconfig",
-            "heartbeats-operator",
-        )
-        yield administrator, account, folder
-
-
 def test_old_broken_cron_jobs_are_new_or_paused_and_nobody_is_alarmed(
-    ruin: tuple[Kube, Path, Path],
+    own: Own, tmp_path: Path
 ) -> None:
     """What happened before the monitor is not its business: the next slot is.
 
     One CronJob is due within the minute, and hangs: it shows that the others are
     quiet because they may be, not because nobody looks.
     """
-    kube, kubeconfig, folder = ruin
+    kube = own.kube
+    for left in kube.items(MONITORS):  # nobody has been here before
+        kube.delete(MONITORS, left["metadata"]["namespace"], left["metadata"]["name"])
     with fresh_namespace(kube) as namespace:
         expected = {name: make(kube, namespace, name) for name, make in RUINS.items()}
         hanging = make_hanging(kube, namespace)
-        operator = start_operator(kubeconfig, folder)
+        operator = start_operator(own.operator, tmp_path)
         try:
             check_adopted(kube, operator, namespace, expected)
             check_next_slot(kube, namespace, hanging, expected)

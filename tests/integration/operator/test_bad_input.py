@@ -1,6 +1,5 @@
 """Input that no monitor can be judged by: told to its author, felt by nobody else."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +8,11 @@ import pytest
 from support.kube import Kube, fresh_namespace, wait_until
 from support.operators import (
     RunningOperator,
-    account_kubeconfig,
     ping_url,
     start_operator,
     stop_operator,
 )
-from support.own_cluster import own_installation
+from support.own_cluster import Own
 from support.processes import ask, until_answers
 from support.resources import CRON_JOBS, MONITORS, Object
 from support.workloads import (
@@ -32,6 +30,7 @@ from support.workloads import (
 )
 
 pytestmark = pytest.mark.integration
+pytest_plugins = ["support.own_cluster"]
 
 BROKEN: dict[str, tuple[Object, str, tuple[str, ...]]] = {
     "four-fields": (
@@ -202,31 +201,13 @@ def test_nonsense_written_into_a_status_is_overwritten(
 # What might bring an operator down is tried on one that nobody else needs.
 
 
-@pytest.fixture(scope="module")
-def victim(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[tuple[Kube, Path, Path]]:
-    """Start a cluster of one's own; yields what an operator on it needs."""
-    folder = tmp_path_factory.mktemp("victim")
-    with own_installation() as (plane, administrator):
-        target = folder / "kubeconfig"
-        yield (
-            administrator,
-            account_kubeconfig(
-                administrator, plane.kubeconfig, target, "heartbeats-operator"
-            ),
-            folder,
-        )
-
-
-@pytest.mark.xdist_group("own-victim")
 @pytest.mark.parametrize("seconds", [10**12, 2**63 - 1])
 def test_a_number_beyond_all_reason_on_a_cron_job_stops_nobody(
-    victim: tuple[Kube, Path, Path], seconds: int
+    own: Own, tmp_path: Path, seconds: int
 ) -> None:
     """The API server takes any activeDeadlineSeconds; a user must not stop us by it."""
-    kube, kubeconfig, folder = victim
-    operator = start_operator(kubeconfig, folder)
+    kube = own.kube
+    operator = start_operator(own.operator, tmp_path)
     try:
         with fresh_namespace(kube) as namespace:
             job = {"activeDeadlineSeconds": seconds}
@@ -236,7 +217,7 @@ def test_a_number_beyond_all_reason_on_a_cron_job_stops_nobody(
             wait_until(kube, MONITORS, namespace, "odd-cronjob", has_started)
             check_others_work(kube, operator, namespace)
             stop_operator(operator)
-            operator = start_operator(kubeconfig, folder)
+            operator = start_operator(own.operator, tmp_path)
             check_others_work(kube, operator, namespace)
     finally:
         stop_operator(operator)
@@ -247,12 +228,11 @@ def has_started(found: Object | None) -> bool:
     return bool((found or {}).get("status", {}).get("activeRuns"))
 
 
-@pytest.mark.xdist_group("own-victim")
 def test_nonsense_found_in_a_status_at_the_start_stops_nobody(
-    victim: tuple[Kube, Path, Path],
+    own: Own, tmp_path: Path
 ) -> None:
     """A status restores the state, whatever somebody wrote into it meanwhile."""
-    kube, kubeconfig, folder = victim
+    kube = own.kube
     with fresh_namespace(kube) as namespace:
         kube.create(cron_job(namespace, "nightly", schedule=RARELY))
         kube.create(cron_job_monitor(namespace, "of-cron-job", "nightly"))
@@ -270,20 +250,19 @@ def test_nonsense_found_in_a_status_at_the_start_stops_nobody(
                 subresource="status",
                 manager="heartbeats-status",
             )
-        operator = start_operator(kubeconfig, folder)
+        operator = start_operator(own.operator, tmp_path)
         try:
             check_others_work(kube, operator, namespace)
         finally:
             stop_operator(operator)
 
 
-@pytest.mark.xdist_group("own-victim")
 def test_a_namespace_that_refuses_monitors_delays_no_other(
-    victim: tuple[Kube, Path, Path],
+    own: Own, tmp_path: Path
 ) -> None:
     """A quota is its namespace's business: the others are monitored at once."""
-    kube, kubeconfig, folder = victim
-    operator = start_operator(kubeconfig, folder)
+    kube = own.kube
+    operator = start_operator(own.operator, tmp_path)
     try:
         with fresh_namespace(kube) as full, fresh_namespace(kube) as free:
             kube.send(

@@ -4,7 +4,6 @@ import json
 import re
 import signal
 import socket
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -12,38 +11,22 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from heartbeats.cluster.controlplane import ControlPlane
 from heartbeats.cluster.record import API_ONLY, Options
-from support.control_plane import ROOT, install
+from support.control_plane import ROOT
 from support.kube import Kube, apply_all, fresh_namespace, wait_until
-from support.operators import account_kubeconfig, ping_url
-from support.own_cluster import own_control_plane
+from support.operators import ping_url
+from support.own_cluster import Own, own_control_plane
 from support.processes import FREE_PORTS, Process, ask, until_answers
 from support.resources import CONFIG_MAPS, CRDS, MONITORS, read_manifests
 from support.workloads import ping_monitor, state_is
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("own-health")]
+pytestmark = pytest.mark.integration
+pytest_plugins = ["support.own_cluster"]
 
 HEALTH = r"The health listener is at (\S+)"
 PING = r"Pings are answered on (\S+)"
 OPENED = r"Watching \d+ monitors"
 LISTENERS = ("ping", "metrics", "health", "page")
-
-
-@pytest.fixture(scope="module")
-def plane() -> Iterator[ControlPlane]:
-    """Start an API server of one's own, with everything installed, no controllers."""
-    with own_control_plane(Options(components=API_ONLY)) as started:
-        with closing(Kube.from_kubeconfig(started.kubeconfig)) as administrator:
-            install(administrator)
-        yield started
-
-
-@pytest.fixture(scope="module")
-def administrator(plane: ControlPlane) -> Iterator[Kube]:
-    """Act as that cluster's administrator."""
-    with closing(Kube.from_kubeconfig(plane.kubeconfig)) as kube:
-        yield kube
 
 
 def run(kubeconfig: Path, *flags: str) -> Process:
@@ -105,13 +88,11 @@ def test_an_api_server_that_cannot_be_reached_is_waited_for(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("listener", LISTENERS)
-def test_an_address_in_use_ends_it_with_a_sentence(
-    plane: ControlPlane, listener: str
-) -> None:
+def test_an_address_in_use_ends_it_with_a_sentence(own: Own, listener: str) -> None:
     """Whoever started it reads which address, and what to do; no traceback."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         taken = f"127.0.0.1:{other.getsockname()[1]}"
-        with run(plane.kubeconfig, f"--{listener}-address", taken) as process:
+        with run(own.admin, f"--{listener}-address", taken) as process:
             assert process.code() == 1
     assert_sentence(process.said, f"can't listen on {taken}; choose another address")
 
@@ -126,7 +107,7 @@ def test_an_address_in_use_ends_it_with_a_sentence(
     ],
 )
 def test_a_kubeconfig_that_cannot_be_used_ends_it_with_a_sentence(
-    plane: ControlPlane,
+    own: Own,
     tmp_path: Path,
     text: str | None,
     flags: tuple[str, ...],
@@ -134,7 +115,7 @@ def test_a_kubeconfig_that_cannot_be_used_ends_it_with_a_sentence(
 ) -> None:
     """The sentence names the file, what is wrong with it, and what helps."""
     file = tmp_path / "kubeconfig"
-    file.write_text(plane.kubeconfig.read_text() if text is None else text)
+    file.write_text(own.admin.read_text() if text is None else text)
     with run(file, *flags) as process:
         assert process.code() == 1
     assert_sentence(process.said, sentence)
@@ -169,11 +150,9 @@ def test_options_that_make_no_sense_are_refused_at_once(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_in_order(
-    plane: ControlPlane, number: int, administrator: Kube
-) -> None:
+def test_a_signal_ends_it_in_order(own: Own, number: int) -> None:
     """Within 5 s and with success, whoever still holds a connection."""
-    with run(plane.kubeconfig) as process:
+    with run(own.admin) as process:
         ping = urlsplit(process.wait_for(PING))
         process.wait_for(OPENED)
         with socket.create_connection((ping.hostname or "", ping.port or 0)) as idle:
@@ -185,15 +164,10 @@ def test_a_signal_ends_it_in_order(
 # Roles
 
 
-def test_the_ping_role_has_no_kopf_in_it(
-    plane: ControlPlane, administrator: Kube, tmp_path: Path
-) -> None:
+def test_the_ping_role_has_no_kopf_in_it(own: Own) -> None:
     """Absorbing objects must not hold up pings: the whole framework stays out."""
     imported = {}
-    for role in ("ping", "operator"):
-        account = account_kubeconfig(
-            administrator, plane.kubeconfig, tmp_path / role, f"heartbeats-{role}"
-        )
+    for role, account in (("ping", own.ping), ("operator", own.operator)):
         arguments = ("run", "--kubeconfig", str(account), *FREE_PORTS, "--role", role)
         with Process(*arguments, python=("-X", "importtime")) as process:
             until_answers(f"{process.wait_for(HEALTH)}/healthz")
@@ -205,24 +179,16 @@ def test_the_ping_role_has_no_kopf_in_it(
     assert "kopf" in imported["operator"]
 
 
-def test_the_two_roles_work_together_as_their_own_accounts(
-    plane: ControlPlane, administrator: Kube, tmp_path: Path
-) -> None:
+def test_the_two_roles_work_together_as_their_own_accounts(own: Own) -> None:
     """One process records a ping, another applies it: they meet in the API only."""
-    accounts = {
-        role: account_kubeconfig(
-            administrator, plane.kubeconfig, tmp_path / role, f"heartbeats-{role}"
-        )
-        for role in ("operator", "ping")
-    }
-    with run(accounts["ping"], "--role", "ping") as ping:
+    with run(own.ping, "--role", "ping") as ping:
         public_url = ping.wait_for(PING)
         flags = ("--role", "operator", "--public-url", public_url)
-        with run(accounts["operator"], *flags) as operator:
+        with run(own.operator, *flags) as operator:
             until_answers(f"{operator.wait_for(HEALTH)}/readyz")
             until_answers(f"{ping.wait_for(HEALTH)}/readyz")
-            with fresh_namespace(administrator) as namespace:
-                check_a_ping_goes_through(administrator, namespace, public_url)
+            with fresh_namespace(own.kube) as namespace:
+                check_a_ping_goes_through(own.kube, namespace, public_url)
             assert operator.end() == 0
         assert ping.end() == 0
     for process in (ping, operator):

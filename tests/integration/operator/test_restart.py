@@ -19,12 +19,11 @@ from support.kube import Kube, fresh_namespace, wait_until
 from support.operators import (
     SYSTEM,
     RunningOperator,
-    account_kubeconfig,
     ping_url,
     start_operator,
     stop_operator,
 )
-from support.own_cluster import own_installation
+from support.own_cluster import Own
 from support.processes import FREE_PORTS, Process, ask, until_answers
 from support.resources import CONFIG_MAPS, EVENTS, MONITORS, Object
 from support.workloads import (
@@ -39,7 +38,8 @@ from support.workloads import (
     state_is,
 )
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("own-restart")]
+pytestmark = pytest.mark.integration
+pytest_plugins = ["support.own_cluster"]
 
 JOURNAL = "heartbeats-journal-"
 HEALTH = r"The health listener is at (\S+)"
@@ -82,7 +82,7 @@ class Operator:
 class Apart:
     """Both roles as processes: the operator is killed, pings are heard all the time."""
 
-    accounts: dict[str, Path]
+    own: Own
     event_log: Path
     pings: Process
     operator: Process
@@ -90,16 +90,10 @@ class Apart:
 
     @classmethod
     @contextmanager
-    def running(cls, kube: Kube, account: Path, folder: Path) -> Iterator["Apart"]:
+    def running(cls, own: Own, event_log: Path) -> Iterator["Apart"]:
         """Run both until the end of the block; each under its own account."""
-        ping_account = account_kubeconfig(
-            kube, account, folder / "ping.kubeconfig", "heartbeats-ping"
-        )
-        accounts = {"operator": account, "ping": ping_account}
-        event_log = folder / "events.jsonl"
-        pings = _run(accounts, "ping", event_log)
-        apart = cls(accounts, event_log, pings, pings, pings.wait_for(PINGS))
-        with pings:
+        with _run(own.ping, "ping", event_log) as pings:
+            apart = cls(own, event_log, pings, pings, pings.wait_for(PINGS))
             try:
                 apart.start()
                 until_answers(f"{pings.wait_for(HEALTH)}/readyz")
@@ -109,7 +103,7 @@ class Apart:
 
     def start(self) -> None:
         """Start the operator; returns when it is ready."""
-        self.operator = _run(self.accounts, "operator", self.event_log)
+        self.operator = _run(self.own.operator, "operator", self.event_log)
         until_answers(f"{self.operator.wait_for(HEALTH)}/readyz")
 
     @contextmanager
@@ -126,36 +120,21 @@ class Apart:
         return [each["payload"]["id"] for each in of_it]
 
 
-def _run(accounts: dict[str, Path], role: str, event_log: Path) -> Process:
+def _run(kubeconfig: Path, role: str, event_log: Path) -> Process:
     flags = ("--role", role, "--event-log", str(event_log))
-    return Process("run", "--kubeconfig", str(accounts[role]), *FREE_PORTS, *flags)
-
-
-@pytest.fixture(scope="module")
-def kube_and_account(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[tuple[Kube, Path]]:
-    """Start a cluster whose operator is this module's to kill."""
-    target = tmp_path_factory.mktemp("restart") / "kubeconfig"
-    with own_installation() as (plane, administrator):
-        yield (
-            administrator,
-            account_kubeconfig(
-                administrator, plane.kubeconfig, target, "heartbeats-operator"
-            ),
-        )
+    return Process("run", "--kubeconfig", str(kubeconfig), *FREE_PORTS, *flags)
 
 
 @pytest.fixture
-def kube(kube_and_account: tuple[Kube, Path]) -> Kube:
-    """Act as that cluster's administrator."""
-    return kube_and_account[0]
+def kube(own: Own) -> Kube:
+    """Act as the administrator of a cluster whose operator is this test's to kill."""
+    return own.kube
 
 
 @pytest.fixture
-def mine(kube_and_account: tuple[Kube, Path], tmp_path: Path) -> Iterator[Operator]:
+def mine(own: Own, tmp_path: Path) -> Iterator[Operator]:
     """Run an operator of the test's own."""
-    operator = Operator(kube_and_account[1], tmp_path)
+    operator = Operator(own.operator, tmp_path)
     operator.start()
     try:
         yield operator
@@ -164,9 +143,9 @@ def mine(kube_and_account: tuple[Kube, Path], tmp_path: Path) -> Iterator[Operat
 
 
 @pytest.fixture
-def apart(kube_and_account: tuple[Kube, Path], tmp_path: Path) -> Iterator[Apart]:
+def apart(own: Own, tmp_path: Path) -> Iterator[Apart]:
     """Run both roles of the test's own."""
-    with Apart.running(*kube_and_account, tmp_path) as running:
+    with Apart.running(own, tmp_path / "events.jsonl") as running:
         yield running
 
 

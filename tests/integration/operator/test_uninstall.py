@@ -1,18 +1,15 @@
 """Leaving is easy: what we made is in nobody's way once we are gone."""
 
-from typing import Any
+from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 from heartbeats.cluster import annotations
+from support.control_plane import install
 from support.kube import Kube, wait_until
-from support.operators import (
-    account_kubeconfig,
-    ping_url,
-    start_operator,
-    stop_operator,
-)
-from support.own_cluster import own_installation
+from support.operators import ping_url, start_operator, stop_operator
+from support.own_cluster import Own
 from support.resources import (
     CRDS,
     CRON_JOBS,
@@ -32,25 +29,23 @@ from support.workloads import (
     state_is,
 )
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("own-adoption")]
-
-SHOP = "shop"
+pytestmark = pytest.mark.integration
+pytest_plugins = ["support.own_cluster"]
 
 
 @pytest.fixture
-def abandoned(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def shop(own: Own, tmp_path: Path) -> str:
     """Let an operator make all it makes in a namespace, then stop it for good."""
-    folder = tmp_path_factory.mktemp("uninstall")
-    with own_installation() as (plane, kube):
-        account = account_kubeconfig(
-            kube, plane.kubeconfig, folder / "kubeconfig", "heartbeats-operator"
-        )
-        operator = start_operator(account, folder)
-        try:
-            populate(kube)
-        finally:
-            stop_operator(operator)
-        yield kube
+    name = f"shop-{uuid4().hex[:10]}"
+    own.kube.create(
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    )
+    operator = start_operator(own.operator, tmp_path)
+    try:
+        populate(own.kube, name)
+    finally:
+        stop_operator(operator)
+    return name
 
 
 def is_running(job: Object | None) -> bool:
@@ -58,14 +53,13 @@ def is_running(job: Object | None) -> bool:
     return bool((job or {}).get("status", {}).get("ready") == 1)
 
 
-def populate(kube: Kube) -> None:
+def populate(kube: Kube, shop: str) -> None:
     """Create monitors of every kind, a ping Secret and a run under way."""
-    kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SHOP}})
-    nightly = kube.create(cron_job(SHOP, "nightly", schedule=RARELY))
-    kube.create(cron_job(SHOP, "other", schedule=RARELY))
-    kube.create(cron_job_monitor(SHOP, "mine", "other"))
-    kube.create(ping_monitor(SHOP, "backup", interval="24h"))
-    ping_url(kube, SHOP, "backup")
+    nightly = kube.create(cron_job(shop, "nightly", schedule=RARELY))
+    kube.create(cron_job(shop, "other", schedule=RARELY))
+    kube.create(cron_job_monitor(shop, "mine", "other"))
+    kube.create(ping_monitor(shop, "backup", interval="24h"))
+    ping_url(kube, shop, "backup")
     run = run_of(nightly, "running", "2026-01-01T00:00:00Z")
     pod = run["spec"]["template"]["metadata"]
     pod["annotations"] = {annotations.RUN_FOR: annotations.FOREVER}
@@ -73,31 +67,32 @@ def populate(kube: Kube) -> None:
     wait_until(
         kube,
         JOBS,
-        SHOP,
+        shop,
         "running",
         lambda one: (one or {}).get("status", {}).get("ready") == 1,
     )
     for name in ("nightly-cronjob", "mine", "backup"):
-        wait_until(kube, MONITORS, SHOP, name, state_is("New"))
+        wait_until(kube, MONITORS, shop, name, state_is("New"))
 
 
-def test_a_namespace_goes_after_the_operator_went(abandoned: Kube) -> None:
+def test_a_namespace_goes_after_the_operator_went(own: Own, shop: str) -> None:
     """No finalizer waits for somebody who will not come."""
     for resource in (MONITORS, SECRETS, CRON_JOBS):
-        for each in abandoned.items(resource, SHOP):
+        for each in own.kube.items(resource, shop):
             assert not each["metadata"].get("finalizers"), each["metadata"]["name"]
-    abandoned.delete(NAMESPACES, None, SHOP)
-    wait_until(abandoned, NAMESPACES, None, SHOP, is_gone, timeout=60)
+    own.kube.delete(NAMESPACES, None, shop)
+    wait_until(own.kube, NAMESPACES, None, shop, is_gone, timeout=60)
 
 
-def test_the_definition_goes_after_the_operator_went(abandoned: Kube) -> None:
+def test_the_definition_goes_after_the_operator_went(own: Own, shop: str) -> None:
     """Deleting the CRD deletes all monitors; what the users wrote stays as it was."""
     (definition,) = [
         each["metadata"]["name"]
-        for each in abandoned.items(CRDS)
+        for each in own.kube.items(CRDS)
         if each["spec"]["names"]["kind"] == MONITORS.kind
     ]
-    abandoned.delete(CRDS, None, definition)
-    wait_until(abandoned, CRDS, None, definition, is_gone, timeout=60)
-    assert len(abandoned.items(CRON_JOBS, SHOP)) == 2
-    assert abandoned.get(JOBS, SHOP, "running")["status"]["ready"] == 1
+    own.kube.delete(CRDS, None, definition)
+    wait_until(own.kube, CRDS, None, definition, is_gone, timeout=60)
+    assert len(own.kube.items(CRON_JOBS, shop)) == 2
+    assert own.kube.get(JOBS, shop, "running")["status"]["ready"] == 1
+    own.kube.delete(NAMESPACES, None, shop)

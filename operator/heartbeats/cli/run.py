@@ -1,7 +1,4 @@
-"""The `heartbeats` command: flags and environment in, one Config out.
-
-It may not do any work itself; what a command needs is imported when it runs.
-"""
+"""`heartbeats run`: its options, with help worth reading, and its exit codes."""
 
 import asyncio
 import os
@@ -12,8 +9,6 @@ from typing import Any
 
 import click
 
-from heartbeats import __version__
-from heartbeats.cluster.cli import cluster
 from heartbeats.config import (
     OWN_NAMESPACE,
     Address,
@@ -23,9 +18,6 @@ from heartbeats.config import (
     Role,
     parse_address,
 )
-from heartbeats.demo.cli import demo
-
-CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
 class AddressType(click.ParamType[Address]):
@@ -48,23 +40,7 @@ class AddressType(click.ParamType[Address]):
 ADDRESS = AddressType()
 
 
-@click.group(context_settings=CONTEXT)
-@click.version_option(__version__, prog_name="heartbeats")
-def main() -> None:
-    """Watch everything that runs on a schedule: a dead man's switch.
-
-    `heartbeats run` is the operator. `heartbeats cluster up` starts a local control
-    plane to try it on, `heartbeats demo` shows both at work.
-    """
-
-
-@main.command()
-def version() -> None:
-    """Print the version."""
-    click.echo(__version__)
-
-
-@main.command(context_settings={"auto_envvar_prefix": "HEARTBEATS"})
+@click.command(context_settings={"auto_envvar_prefix": "HEARTBEATS"})
 @click.option(
     "--role",
     type=click.Choice([role.value for role in Role]),
@@ -263,7 +239,3 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
     while isinstance(found, BaseExceptionGroup):
         found = found.exceptions[0]
     return found
-
-
-main.add_command(cluster)
-main.add_command(demo)
