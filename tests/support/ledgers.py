@@ -101,8 +101,9 @@ class Bench:
         uid: str = "",
         state: State | None = None,
         owner: str | None = None,
+        version: int | None = None,
     ) -> Entry:
-        self._version += 1
+        self._version = self._version + 1 if version is None else version
         seen = Sighting(
             key=MonitorKey(NAMESPACE, name),
             uid=Uid(uid or f"hbm-{name}"),

@@ -11,11 +11,13 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from heartbeats.core.cron import Cron, parse
 from heartbeats.core.model import Health, Kind, Reason
 
 SECOND = timedelta(seconds=1)
+DAY = timedelta(days=1)
 JUDGED_AFTER = SECOND
 LATE_AFTER = timedelta(seconds=15)
 SHORTEST_LIMIT = timedelta(minutes=30)
@@ -196,6 +198,17 @@ class Count:
         )
 
 
+@lru_cache(maxsize=100_000)
+def firings(cron: Cron, day: datetime) -> tuple[datetime, ...]:
+    """Return the slots of a calendar rule within the day that begins at an instant."""
+    found: list[datetime] = []
+    slot = cron.next_after(day - SECOND)
+    while slot is not None and slot < day + DAY:
+        found.append(slot)
+        slot = cron.next_after(slot)
+    return tuple(found)
+
+
 class Timetable:
     """The slots of rules."""
 
@@ -206,13 +219,31 @@ class Timetable:
             self._cron = parse(rules.schedule, rules.zone)
 
     def next_after(self, at: datetime) -> datetime | None:
-        """Return the first slot after an instant."""
+        """Return the first slot after an instant, if there is one within a year."""
         if self._cron is None:
             return None
-        if self._cron.every is None or self._anchor_at is None:
-            return self._cron.next_after(at)
-        every, slot = self._cron.every, self._anchor_at
-        return slot + ((at - slot) // every + 1) * every
+        every = self._cron.every
+        if every is not None and self._anchor_at is not None:
+            return self._anchor_at + ((at - self._anchor_at) // every + 1) * every
+        for slots in self._days(at, DAY):
+            found = bisect_right(slots, at)
+            if found < len(slots):
+                return slots[found]
+        return None
+
+    def last_before(self, at: datetime) -> datetime | None:
+        """Return the last slot up to an instant, if there is one within a year."""
+        for slots in self._days(at, -DAY):
+            found = bisect_right(slots, at)
+            if found:
+                return slots[found - 1]
+        return None
+
+    def _days(self, at: datetime, step: timedelta) -> Iterator[tuple[datetime, ...]]:
+        assert self._cron is not None
+        day = at.replace(hour=0, minute=0, second=0, microsecond=0)
+        for number in range(400):
+            yield firings(self._cron, day + number * step)
 
     def between(self, after: datetime, until: datetime) -> Iterator[datetime]:
         """Return the slots after an instant, up to another."""
@@ -371,7 +402,7 @@ class CronJobOracle(Oracle):
     def _reports(self) -> Iterator[Mark]:
         for run in self.runs:
             at = run.appeared_at
-            if at is not None:
+            if at is not None and at == run.ended_at:
                 yield Mark(at, at, "report", Reason.ON_SCHEDULE)
 
     def _outcomes(self) -> Iterator[Mark]:
@@ -557,6 +588,7 @@ class PingOracle(Oracle):
         super().__init__(eras, end=end)
         self._calls = calls
         self._heard: list[Call] = []
+        self._arrived = False
         self._count = Count()
         self._open: dict[str | None, OpenRun] = {}
         self._settled = eras[0].since
@@ -612,19 +644,17 @@ class PingOracle(Oracle):
 
     def _hear(self, call: Call) -> None:
         at, rules = call.at, self.history.rules(call.at)
+        self._arrived = True
         if call.kind is Kind.LOG:
-            self._report(at)
-        elif call.kind is Kind.START:
-            self._report(at)
+            return
+        if call.kind is Kind.START:
             if call.run_id not in self._open:
                 self._open[call.run_id] = OpenRun(at, self._own_slot(at))
             self._settled = max(self._settled, self._own_slot(at))
         elif not self._is_repeated(call, rules):
             self._end(call, rules)
-
-    def _report(self, at: datetime) -> None:
-        mark = Mark(at, at, "report", Reason.ON_SCHEDULE)
-        self._count.take(mark, self.history.rules(at))
+        elif rules.interval is not None:
+            self._due = at + rules.interval
 
     def _is_repeated(self, call: Call, rules: Rules) -> bool:
         """Tell whether it is the outcome of a run that was told before."""
@@ -664,19 +694,11 @@ class PingOracle(Oracle):
         if rules.interval is not None:
             return self._due or at
         following = self._table.next_after(at)
-        previous = self._slot_before(at)
+        previous = self._table.last_before(at)
         if following is None or previous is None:
             return at
         early = min(rules.grace, (following - previous) / 2)
         return following if following - early <= at else previous
-
-    def _slot_before(self, at: datetime) -> datetime | None:
-        """Return the last slot up to an instant."""
-        for days in (1, 8, 40, 400):
-            slots = list(self._table.between(at - timedelta(days=days), at))
-            if slots:
-                return slots[-1]
-        return None
 
     # Silence
 
@@ -725,7 +747,7 @@ class PingOracle(Oracle):
         tally, rules = self._count.tally, self.history.rules(at)
         if tally.incident is not None:
             return None
-        if not tally.reported:
+        if not self._arrived:
             within = rules.first_check_in_within
             return self.reign(at).armed_at + within if within else None
         due = self._expected(at)

@@ -200,9 +200,7 @@ class CronJobStory(Story):
         )
 
     def _create(self, at: datetime, *, created_at: datetime) -> None:
-        before = [
-            slot for slot in Timetable(self._plain()).between(at - DAY, created_at)
-        ]
+        before = list(Timetable(self._plain()).between(at - DAY, created_at))
         last = before[-1] if before and created_at < at else None
         self._table = self._true_table(last or created_at)
         self.facts = CronJobFacts(

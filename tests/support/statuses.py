@@ -74,6 +74,7 @@ MAXIMAL: Object = {
         "interval": "i" * 32,
         "suspend": True,
         "uid": "u" * 64,
+        "generation": LONGEST,
         "armedSince": T,
     },
     "lastCheckIn": {
@@ -89,6 +90,8 @@ MAXIMAL: Object = {
         "message": "m" * 1024,
         "runID": "r" * 128,
         "scheduled": False,
+        "inferred": True,
+        "ambiguous": True,
     },
     "lastSuccessTime": T,
     "lastFailureTime": T,
@@ -101,7 +104,13 @@ MAXIMAL: Object = {
     "consecutiveFailures": 2**31 - 1,
     "consecutiveSuccesses": 2**31 - 1,
     "activeRuns": [
-        {"id": f"{n:0128}", "startTime": T, "slotTime": T, "vanished": True}
+        {
+            "id": f"{n:0128}",
+            "startTime": T,
+            "slotTime": T,
+            "vanished": True,
+            "unseen": True,
+        }
         for n in range(10)
     ],
     "settledSlots": [f"2026-11-21T02:00:{n:02}Z" for n in range(32)],
@@ -122,6 +131,10 @@ MAXIMAL: Object = {
     },
     "pendingFlips": [flip(n) for n in range(16)],
     "ping": {"keyID": "k" * 64},
+    "blindTime": T,
+    "unseenSlotTime": T,
+    "unseenUntilTime": T,
+    "ambiguousTime": T,
     "mismatchTime": T,
 }
 """A status with every field at its bound."""

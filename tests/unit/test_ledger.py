@@ -168,6 +168,19 @@ def test_the_echo_of_an_older_version_changes_nothing() -> None:
     assert len(bench.heard.changes) == told
 
 
+def test_an_edit_that_is_seen_before_our_own_write_is_confirmed_is_not_forgotten() -> (
+    None
+):
+    bench = Bench(NOON)
+    entry = bench.pinged()
+    bench.ledger.stored(entry.uid, entry.state, "first", "102")
+    bench.monitor("backup", entry.spec, version=104)
+    assert entry.edited
+    bench.ledger.stored(entry.uid, entry.state, "second", "103")
+    assert entry.edited
+    assert entry.stored_digest == ""
+
+
 def test_a_status_edited_by_hand_is_written_again() -> None:
     bench = Bench(NOON)
     entry = bench.pinged()

@@ -115,7 +115,7 @@ def instant(at: datetime) -> str:
 
 def _paused(policy: Policy) -> str:
     until = policy.resume_at
-    return f"Paused until {instant(until)}." if until else "Paused: nothing is judged."
+    return f"Paused until {instant(until)}." if until else "Nothing is judged."
 
 
 def _mismatch(policy: Policy) -> str:

@@ -184,12 +184,10 @@ class Ledger:
     ) -> None:
         """Note that the API server now holds this state of a monitor."""
         entry = self._entries.get(uid)
-        if entry is None:
-            return
+        if entry is None or is_older(resource_version, entry):
+            return  # somebody has written since
         entry.stored, entry.stored_digest = state, digest
-        entry.edited = False
-        if not is_older(resource_version, entry):
-            entry.resource_version = resource_version
+        entry.edited, entry.resource_version = False, resource_version
 
     def signed(self, uid: Uid, key_id: str, *, now: datetime) -> None:
         """Note which key signed a monitor's token."""

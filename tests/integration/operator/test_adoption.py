@@ -26,7 +26,7 @@ from support.workloads import (
 )
 
 pytestmark = pytest.mark.integration
-pytest_plugins = ["support.own_cluster"]
+pytest_plugins = ["support.own_fixture"]
 
 OLD = "2026-01-15T02:00:00Z"
 OLD_END = "2026-01-15T02:00:09Z"

@@ -30,7 +30,7 @@ from support.workloads import (
 )
 
 pytestmark = pytest.mark.integration
-pytest_plugins = ["support.own_cluster"]
+pytest_plugins = ["support.own_fixture"]
 
 BROKEN: dict[str, tuple[Object, str, tuple[str, ...]]] = {
     "four-fields": (

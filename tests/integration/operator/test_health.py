@@ -21,7 +21,7 @@ from support.resources import CONFIG_MAPS, CRDS, MONITORS, read_manifests
 from support.workloads import ping_monitor, state_is
 
 pytestmark = pytest.mark.integration
-pytest_plugins = ["support.own_cluster"]
+pytest_plugins = ["support.own_fixture"]
 
 HEALTH = r"The health listener is at (\S+)"
 PING = r"Pings are answered on (\S+)"

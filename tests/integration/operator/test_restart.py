@@ -39,7 +39,7 @@ from support.workloads import (
 )
 
 pytestmark = pytest.mark.integration
-pytest_plugins = ["support.own_cluster"]
+pytest_plugins = ["support.own_fixture"]
 
 JOURNAL = "heartbeats-journal-"
 HEALTH = r"The health listener is at (\S+)"

@@ -30,7 +30,7 @@ from support.workloads import (
 )
 
 pytestmark = pytest.mark.integration
-pytest_plugins = ["support.own_cluster"]
+pytest_plugins = ["support.own_fixture"]
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def populate(kube: Kube, shop: str) -> None:
         JOBS,
         shop,
         "running",
-        lambda one: (one or {}).get("status", {}).get("ready") == 1,
+        is_running,
     )
     for name in ("nightly-cronjob", "mine", "backup"):
         wait_until(kube, MONITORS, shop, name, state_is("New"))
@@ -92,7 +92,10 @@ def test_the_definition_goes_after_the_operator_went(own: Own, shop: str) -> Non
         if each["spec"]["names"]["kind"] == MONITORS.kind
     ]
     own.kube.delete(CRDS, None, definition)
-    wait_until(own.kube, CRDS, None, definition, is_gone, timeout=60)
+    try:
+        wait_until(own.kube, CRDS, None, definition, is_gone, timeout=60)
+    finally:
+        install(own.kube)  # others use this cluster, too
     assert len(own.kube.items(CRON_JOBS, shop)) == 2
     assert own.kube.get(JOBS, shop, "running")["status"]["ready"] == 1
     own.kube.delete(NAMESPACES, None, shop)

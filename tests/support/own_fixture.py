@@ -1,0 +1,34 @@
+"""The fixture `own`: one cluster without an operator for all tests of a pytest worker.
+
+Each test has a namespace in it, starts what it needs and leaves no process. A test
+module gets it by `pytest_plugins = ["support.own_fixture"]`, which works only while
+nobody imports this module.
+"""
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from support.control_plane import install
+from support.kube import Kube
+from support.operators import account_kubeconfig
+from support.own_cluster import Own, own_control_plane
+
+
+@pytest.fixture(scope="session")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Own]:
+    """Start the worker's own cluster."""
+    folder = tmp_path_factory.mktemp("own")
+    with (
+        own_control_plane() as plane,
+        closing(Kube.from_kubeconfig(plane.kubeconfig)) as administrator,
+    ):
+        install(administrator)
+        operator, ping = (
+            account_kubeconfig(
+                administrator, plane.kubeconfig, folder / role, f"heartbeats-{role}"
+            )
+            for role in ("operator", "ping")
+        )
+        yield Own(administrator, plane.kubeconfig, operator, ping)
