@@ -151,6 +151,8 @@ class Count:
                 self.tally = replace(self.tally, reported=True)
             case "silence":
                 self._silence(mark, rules)
+            case "good" | "bad" if rules.suspended:
+                self.tally = replace(self.tally, reported=True)
             case "good":
                 self.tally = replace(self.tally, reported=True)
                 self._good(mark, rules)
@@ -181,7 +183,13 @@ class Count:
         )
 
     def _bad(self, mark: Mark, rules: Rules) -> None:
-        if not self._is_old(mark) and not self.counted & {mark.run, mark.slot}:
+        if self._is_old(mark):
+            return
+        incident = self.tally.incident
+        if incident is not None and incident.slot == mark.slot:
+            told = replace(incident, reason=Reason.RUN_FAILED)
+            self.tally = replace(self.tally, incident=told)
+        if not self.counted & {mark.run, mark.slot}:
             self._fail(mark, rules)
 
     def _silence(self, mark: Mark, rules: Rules) -> None:
@@ -541,7 +549,7 @@ class CronJobOracle(Oracle):
         reign, rules = self.reign(at), self.history.rules(at)
         table = self._tables[reign.armed_at]
         oldest = max(reign.armed_at, at - rules.grace - JUDGED_AFTER)
-        for slot in table.between(oldest, self.history.end):
+        for slot in table.between(oldest, self.history.end + 400 * DAY):
             if self._appeared(slot, at):
                 continue
             if slot <= at and self._is_excused(slot, at):
@@ -707,7 +715,7 @@ class PingOracle(Oracle):
             at, run_id = found
             rules = self.history.rules(at)
             if run_id is None:
-                slot = self._expected(at)
+                slot = self._expected(at) if self._arrived else None
                 self._settled = slot or self._settled
                 reason, name = Reason.RUN_MISSED, None
                 if rules.interval is not None and slot is not None:

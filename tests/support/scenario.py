@@ -7,7 +7,9 @@ blocks is asked for in a thread. Expectations are not in here.
 """
 
 import asyncio
+import gc
 import json
+import warnings
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -16,10 +18,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import aiohttp
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from heartbeats.app.operator import OperatorRole
 from heartbeats.app.ping import PingRole
+from heartbeats.clock import CorrectedClock, SystemClock
 from heartbeats.config import Address, Config
 from heartbeats.edges.kube.credentials import open_session
 from heartbeats.edges.kube.kubeconfig import find_credentials
@@ -39,13 +43,23 @@ from support.resources import (
     Object,
     Resource,
 )
-from support.turned_clock import TurnedClock
-from support.workloads import has_said
+from support.workloads import (
+    change,
+    complete,
+    condition_of,
+    failed,
+    has_said,
+    run_of,
+    write_status,
+)
 
 T = TypeVar("T")
 
 PATIENCE = 20.0
 """Seconds for what the operator does at once; a busy machine may need some."""
+
+SOON = timedelta(seconds=9)
+"""How long a run takes that nothing is special about."""
 
 PRESENT = "heartbeats-ping-scenario"
 """The Lease by which a scenario says that pings could be heard."""
@@ -66,6 +80,53 @@ async def until(holds: Callable[[], object]) -> None:
     async with asyncio.timeout(PATIENCE):
         while not holds():  # noqa: ASYNC110 - a fact of the same process, no event
             await asyncio.sleep(0.005)
+
+
+class _Machine:
+    """The machine's clock: true time plus its error."""
+
+    def __init__(self) -> None:
+        self._system = SystemClock()
+        self.shift = timedelta()
+        self.error = timedelta()
+
+    def truth(self) -> datetime:
+        return self._system.now() + self.shift
+
+    def now(self) -> datetime:
+        return self.truth() + self.error
+
+    def monotonic(self) -> float:
+        return self._system.monotonic()
+
+
+class TurnedClock(CorrectedClock):
+    """Corrects itself by real answers of a real server, in the scenario's time."""
+
+    def __init__(self) -> None:
+        self._machine = _Machine()
+        super().__init__(self._machine)
+
+    @property
+    def truth(self) -> datetime:
+        """Return the scenario's instant, whatever the machine believes."""
+        return self._machine.truth()
+
+    def turn_to(self, at: datetime) -> None:
+        """Make it this instant; time goes on from there as it always does."""
+        self._machine.shift += at - self._machine.truth()
+
+    def step(self, error: timedelta) -> None:
+        """Set the machine's clock wrong by so much; true time stays."""
+        self._machine.error = error
+
+    def compare(
+        self, server_at: datetime, *, sent_at: datetime, received_at: datetime
+    ) -> None:
+        """Take in an answer's Date, as a server in the scenario's time sends it."""
+        super().compare(
+            server_at + self._machine.shift, sent_at=sent_at, received_at=received_at
+        )
 
 
 class Scenario:
@@ -115,7 +176,13 @@ class Scenario:
         """Stop the operator and the ping service at once."""
         running_, self._running = self._running, AsyncExitStack()
         self.role = None
-        await running_.aclose()
+        with warnings.catch_warnings():
+            # kopf's loop ends before its TLS connections do: swept up here, lest a
+            # later test be blamed.
+            warnings.simplefilter("ignore", ResourceWarning)
+            await running_.aclose()
+            await asyncio.sleep(0.05)
+            gc.collect()
 
     async def serve_pings(self) -> PingRole:
         """Start the ping service; to be done before the operator starts."""
@@ -131,9 +198,7 @@ class Scenario:
         # It would prove its presence by the second, and a scenario leaps over hours.
         role._attendance = _Absent()  # type: ignore[assignment]
         listening: asyncio.Future[str] = asyncio.Future()
-        await self._running.enter_async_context(
-            running(role.run(listening.set_result))
-        )
+        await self._running.enter_async_context(running(role.run(listening.set_result)))
         self.public_url = await listening
         await until(lambda: role.problem() is None)
         return role
@@ -180,6 +245,94 @@ class Scenario:
         """Create a CronJob; returns it when its monitor has said its first word."""
         stored = await self.create(cron_job)
         await self.said(f"{stored['metadata']['name']}-cronjob", word)
+        return stored
+
+    async def starts(
+        self, cron_job: Object, slot: datetime, *, after: timedelta = SOON
+    ) -> Object:
+        """Let the controller create the Job of a slot, and its pod become ready."""
+        began = slot + after
+        await self.turn_to(began)
+        status = {"startTime": text(began), "active": 1, "ready": 1}
+        return await self.runs(cron_job, slot, status)
+
+    async def succeeds(
+        self, cron_job: Object, slot: datetime, *, took: timedelta = SOON
+    ) -> Object:
+        """Let the run of a slot succeed, so long after it."""
+        await self.turn_to(slot + took)
+        done = complete(text(slot), text(slot + took))
+        job = await self.runs(cron_job, slot, done)
+        await self.schedule_says(cron_job, lastSuccessfulTime=text(slot + took))
+        await self.settle()
+        return job
+
+    async def fails(
+        self, cron_job: Object, slot: datetime, *, took: timedelta = SOON
+    ) -> Object:
+        """Let the run of a slot fail, so long after it."""
+        await self.turn_to(slot + took)
+        job = await self.runs(
+            cron_job, slot, failed(text(slot), text(slot + took))
+        )
+        await self.settle()
+        return job
+
+    async def runs(self, cron_job: Object, slot: datetime, status: Object) -> Object:
+        """Write the Job of a slot with a status, as the controllers would."""
+        name = f"{cron_job['metadata']['name']}-{int(slot.timestamp() // 60)}"
+        job = await self.create(run_of(cron_job, name, text(slot)))
+        stored = await self.ends(job, status)
+        await self.schedule_says(cron_job, lastScheduleTime=text(slot))
+        return stored
+
+    async def ends(self, job: Object, status: Object) -> Object:
+        """Write the status of a Job."""
+        name = job["metadata"]["name"]
+        job = await self.ask(self.kube.get, JOBS, self.namespace, name)
+        return await self.ask(write_status, self.kube, job, status)
+
+    async def dies(
+        self, job: Object, container: str, *, exit_code: int, message: str
+    ) -> None:
+        """Write a pod of a Job whose container ended like this."""
+        metadata, template = job["metadata"], job["spec"]["template"]
+        pod = {
+            "apiVersion": PODS.api_version,
+            "kind": PODS.kind,
+            "metadata": {
+                "name": f"{metadata['name']}-0",
+                "namespace": self.namespace,
+                "labels": template["metadata"]["labels"],
+            },
+            "spec": template["spec"],
+        }
+        stored = await self.create(pod)
+        ended = {"exitCode": exit_code, "message": message, "reason": "Error"}
+        state = {
+            "name": container,
+            "image": "busybox:1.36",
+            "imageID": "",
+            "ready": False,
+            "restartCount": 0,
+            "state": {"terminated": ended},
+        }
+        status = {"phase": "Failed", "containerStatuses": [state]}
+        await self.ask(write_status, self.kube, stored, status)
+
+    async def schedule_says(self, cron_job: Object, **fields: Any) -> None:
+        """Write fields of a CronJob's status."""
+        name = cron_job["metadata"]["name"]
+        now = await self.ask(self.kube.get, CRON_JOBS, self.namespace, name)
+        status = {**now.get("status", {}), **fields}
+        await self.ask(write_status, self.kube, now, status)
+
+    async def edit(self, resource: Resource, name: str, **spec: Any) -> Object:
+        """Change fields of an object's spec, as `kubectl edit` does."""
+        stored = await self.ask(
+            change, self.kube, resource, self.namespace, name, {"spec": spec}
+        )
+        await self.settle()
         return stored
 
     async def said(self, name: str, word: str) -> Object:
@@ -308,3 +461,64 @@ def lease(name: str, since: datetime, until_: datetime) -> Object:
             "renewTime": f"{until_:%Y-%m-%dT%H:%M:%S.%f}Z",
         },
     }
+
+
+async def assert_down(
+    scenario: Scenario, name: str, reason: str, when: datetime, *words: str
+) -> Object:
+    """Check all that tells that a monitor is Down since an instant; returns its status.
+
+    `words` must stand in the condition's message.
+    """
+    await scenario.said(name, "Down")
+    return await assert_told(scenario, name, ("Down", "False", reason), when, *words)
+
+
+async def assert_told(
+    scenario: Scenario,
+    name: str,
+    said: tuple[str, str, str],
+    when: datetime,
+    *words: str,
+) -> Object:
+    """Check word, condition (status, reason), time, Event, gauge and, if Down, line."""
+    word, healthy, reason = said
+    status = await scenario.status(name)
+    assert status["state"] == word, status
+    condition = condition_of({"status": status}, "Healthy")
+    assert (condition["status"], condition["reason"]) == (healthy, reason), condition
+    assert condition["lastTransitionTime"] == text(when), condition
+    for each in words:
+        assert each in condition["message"], condition
+    event = (await scenario.events(name))[-1]
+    assert event["reason"] == reason, event
+    assert event["type"] == "Warning", event
+    assert event["eventTime"][:19] == text(when)[:19], event
+    assert scenario.series("state", name, state=word) == 1
+    changed = scenario.series("state_changed_timestamp_seconds", name)
+    assert changed == pytest.approx(when.timestamp(), abs=1)
+    if word == "Down":
+        incident = status["incident"]
+        assert incident["openedTime"][:19] == text(when)[:19], incident
+        payload = scenario.lines(name)[-1]["payload"]
+        assert payload["ts"][:19] == text(when)[:19], payload
+        expected = "failure" if reason == "RunFailed" else "missing"
+        assert payload["status"] == expected, payload
+    return status
+
+
+def assert_up(scenario: Scenario, name: str, status: Object, when: datetime) -> None:
+    """Check all that tells of a success at an instant."""
+    assert status["state"] == "Up", status
+    assert "incident" not in status, status
+    assert condition_of({"status": status}, "Healthy")["status"] == "True"
+    assert status["lastCheckIn"]["outcome"] == "success", status
+    assert status["lastCheckIn"]["time"][:19] == text(when)[:19], status
+    assert status["lastSuccessTime"][:19] == text(when)[:19], status
+    assert status["history"][0]["outcome"] == "success", status
+    assert scenario.series("state", name, state="Up") == 1
+    seen = scenario.series("last_success_timestamp_seconds", name)
+    assert seen == pytest.approx(when.timestamp(), abs=1)
+    payload = scenario.lines(name)[-1]["payload"]
+    assert payload["status"] == "success", payload
+    assert payload["ts"][:19] == text(when)[:19], payload

@@ -686,34 +686,53 @@ class Difference:
         )
 
 
-def expected_of(oracle: Oracle, at: datetime) -> str:
-    """Write what must be said at an instant."""
+def compare(entry: Entry, oracle: Oracle, at: datetime) -> tuple[str, str] | None:
+    """Return what must be said at an instant and what is said; None: the same."""
+    expected, got = expected_of(oracle, at), got_of(entry, at)
+    same = all(
+        value is None or value == got.get(name) for name, value in expected.items()
+    )
+    return None if same else (str(_plain(expected)), str(_plain(got)))
+
+
+def _plain(said: dict[str, object]) -> dict[str, str]:
+    return {name: str(value) for name, value in said.items() if value is not None}
+
+
+def expected_of(oracle: Oracle, at: datetime) -> dict[str, object]:
+    """Return what must be said at an instant; None: the rules do not say."""
     picture = oracle.picture(at)
     if oracle.is_doubtful(at):
-        return f"{picture.word} {Reason.SCHEDULE_MISMATCH}"
-    said = f"{picture.word} bad={picture.failures} good={picture.successes}"
+        return {"word": picture.word}
+    said: dict[str, object] = {
+        "word": picture.word,
+        "bad": picture.failures,
+        "good": picture.successes,
+        "down": picture.incident is not None,
+    }
     if picture.incident is not None:
         incident = picture.incident
-        said += f" since={incident.opened_at} {incident.reason} slot={incident.slot}"
+        said |= {"since": incident.opened_at, "reason": incident.reason}
+        said |= {"slot": incident.slot}
     elif picture.word in {Health.UP, Health.LATE}:
-        said += f" next={oracle.next_expected(at)}"
+        said |= {"next": oracle.next_expected(at)}
     return said
 
 
-def got_of(entry: Entry, oracle: Oracle, at: datetime) -> str:
-    """Write what the ledger says, in the same words."""
+def got_of(entry: Entry, at: datetime) -> dict[str, object]:
+    """Return what the ledger says, under the same names."""
     state = entry.state
-    found = verdict(state, entry.policy, now=at)
-    if found.reason is Reason.SCHEDULE_MISMATCH:
-        return f"{found.health} {found.reason}"
-    said = f"{found.health} bad={state.consecutive_failures}"
-    said += f" good={state.consecutive_successes}"
-    if state.incident is not None:
-        incident = state.incident
-        slot = incident.slot_at
-        said += f" since={incident.opened_at} {incident.reason} slot={slot}"
-    elif found.health in {Health.UP, Health.LATE}:
-        said += f" next={state.next_expected_at}"
+    incident = state.incident
+    said: dict[str, object] = {
+        "word": verdict(state, entry.policy, now=at).health,
+        "bad": state.consecutive_failures,
+        "good": state.consecutive_successes,
+        "down": incident is not None,
+        "next": state.next_expected_at,
+    }
+    if incident is not None:
+        said |= {"since": incident.opened_at, "reason": incident.reason}
+        said |= {"slot": incident.slot_at}
     return said
 
 
@@ -785,13 +804,12 @@ class Week:
             return
         oracle = self.monitors[uid].oracle
         self.compared += 1
-        expected, got = expected_of(oracle, at), got_of(entry, oracle, at)
-        if expected != got:
+        found = compare(entry, oracle, at)
+        if found is not None:
             self._wrong.add(uid)
-            found = Difference(
-                self.monitors[uid].name, at, expected, got, self._told[uid][-25:]
+            self.differences.append(
+                Difference(self.monitors[uid].name, at, *found, self._told[uid][-25:])
             )
-            self.differences.append(found)
 
 
 # Who is monitored

@@ -4,6 +4,7 @@ At most ten are kept; the oldest is never evicted, because it is the one whose
 deadline comes first.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from heartbeats.core.model import ActiveRun, CheckIn, State
@@ -25,15 +26,20 @@ def begin(state: State, check_in: CheckIn) -> State:
         started_at=check_in.started_at or check_in.at,
         slot_at=check_in.slot_at,
     )
-    counted = tuple(each for each in state.counted_runs if each != run_id)
-    return replace(state, active_runs=(*state.active_runs, run), counted_runs=counted)
+    return replace(state, active_runs=(*state.active_runs, run))
 
 
 def close(state: State, check_in: CheckIn) -> State:
     """End the run a check-in belongs to, if it is open."""
     run_id = check_in.run_id or UNNAMED
-    kept = tuple(run for run in state.active_runs if run.id != run_id)
-    return replace(state, active_runs=kept)
+    return _keep(state, [run for run in state.active_runs if run.id != run_id])
+
+
+def _keep(state: State, runs: Sequence[ActiveRun]) -> State:
+    """Keep these runs only, and of what was counted against runs only theirs."""
+    ids = {run.id for run in runs}
+    counted = tuple(each for each in state.counted_runs if each in ids)
+    return replace(state, active_runs=tuple(runs), counted_runs=counted)
 
 
 def find(state: State, check_in: CheckIn) -> ActiveRun | None:
@@ -54,9 +60,9 @@ def vanish(state: State, check_in: CheckIn) -> State:
 def forget_vanished(state: State, check_in: CheckIn) -> State:
     """Drop vanished runs that a newer run's success has made up for."""
     started_at = check_in.started_at or check_in.at
-    kept = tuple(
+    kept = [
         run
         for run in state.active_runs
         if not (run.vanished and run.started_at <= started_at)
-    )
-    return replace(state, active_runs=kept)
+    ]
+    return _keep(state, kept)

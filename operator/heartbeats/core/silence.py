@@ -23,8 +23,6 @@ from heartbeats.core.slots import after_missed, after_unseen
 from heartbeats.core.subject import Subject
 from heartbeats.core.verdict import instant, settle, stable_id
 
-MAX_COUNTED_RUNS = 10
-
 
 @dataclass(frozen=True, slots=True)
 class Hindrances:
@@ -117,8 +115,9 @@ def _counted(state: State, deadline: Deadline) -> State:
     """Remember that a run's time is up: its end will count no second time."""
     if deadline.run is None:
         return state
-    counted = (deadline.run.id, *state.counted_runs)
-    return replace(state, counted_runs=counted[:MAX_COUNTED_RUNS])
+    open_ids = {run.id for run in state.active_runs} - {deadline.run.id}
+    others = (each for each in state.counted_runs if each in open_ids)
+    return replace(state, counted_runs=(deadline.run.id, *others))
 
 
 def blind(state: State, subject: Subject, blindness: Blindness) -> State:
