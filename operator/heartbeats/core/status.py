@@ -13,153 +13,13 @@ from datetime import datetime
 from typing import Any
 
 from heartbeats.core import durations
-from heartbeats.core.codec import (
-    FLAG,
-    INSTANT,
-    INSTANTS,
-    MILLISECONDS,
-    NUMBER,
-    TEXT,
-    TEXTS,
-    Field,
-    Form,
-    Json,
-    limited,
-    read,
-    record,
-    records,
-    word,
-    write,
-    write_instant,
-)
-from heartbeats.core.model import (
-    ActiveRun,
-    Applied,
-    CheckIn,
-    Flip,
-    Health,
-    Incident,
-    Judged,
-    Kind,
-    Policy,
-    Reason,
-    Run,
-    State,
-    Trouble,
-)
+from heartbeats.core.codec import INSTANT, Json, read, write, write_instant
+from heartbeats.core.layout import EFFECTIVE, JUDGED, STATE
+from heartbeats.core.model import Health, Judged, Policy, Reason, State, Trouble
 from heartbeats.core.schedule import Timetable, next_deadline
 from heartbeats.core.verdict import verdict
 
 FORMAT_VERSION = 1
-MESSAGE_LIMIT = 120
-_MESSAGE = limited(MESSAGE_LIMIT)
-_SENTENCE = limited(1024)
-
-_DURATION = Form(durations.format, durations.parse)
-
-_CHECK_IN = (
-    Field("id", "id", limited(128)),
-    Field("at", "time", INSTANT),
-    Field("kind", "kind", word(Kind)),
-    Field("run_id", "runID", limited(128)),
-    Field("slot_at", "slotTime", INSTANT),
-    Field("started_at", "startTime", INSTANT),
-    Field("duration", "durationMilliseconds", MILLISECONDS),
-    Field("exit_code", "exitCode", NUMBER),
-    Field("source", "source", limited(200)),
-    Field("message", "message", _MESSAGE),
-    Field("scheduled", "scheduled", FLAG),
-    Field("inferred", "inferred", FLAG),
-    Field("ambiguous", "ambiguous", FLAG),
-)
-_ACTIVE_RUN = (
-    Field("id", "id", limited(128)),
-    Field("started_at", "startTime", INSTANT),
-    Field("slot_at", "slotTime", INSTANT),
-    Field("vanished", "vanished", FLAG),
-    Field("unseen", "unseen", FLAG),
-)
-_RUN = (
-    Field("outcome", "outcome", TEXT),
-    Field("at", "time", INSTANT),
-    Field("id", "id", limited(128)),
-    Field("slot_at", "slotTime", INSTANT),
-    Field("started_at", "startTime", INSTANT),
-    Field("duration", "durationMilliseconds", MILLISECONDS),
-    Field("exit_code", "exitCode", NUMBER),
-    Field("message", "message", _MESSAGE),
-    Field("scheduled", "scheduled", FLAG),
-    Field("inferred", "inferred", FLAG),
-    Field("reason", "reason", word(Reason)),
-)
-_INCIDENT = (
-    Field("opened_at", "openedTime", INSTANT),
-    Field("reason", "reason", word(Reason)),
-    Field("message", "message", _SENTENCE),
-    Field("slot_at", "slotTime", INSTANT),
-)
-_FLIP = (
-    Field("id", "id", limited(128)),
-    Field("at", "time", INSTANT),
-    Field("before", "before", word(Health)),
-    Field("after", "after", word(Health)),
-    Field("reason", "reason", word(Reason)),
-    Field("message", "message", _SENTENCE),
-    Field("slot_at", "slotTime", INSTANT),
-)
-_APPLIED = (
-    Field("journal_revision", "journalRevision", NUMBER),
-    Field("since", "sinceTime", INSTANT),
-    Field("newest_run_at", "newestRunTime", INSTANT),
-    Field("finished_at", "finishedTime", INSTANT),
-    Field("job_uids", "jobUIDs", TEXTS),
-)
-_JUDGED = (
-    Field("schedule", "schedule", limited(1024)),
-    Field("time_zone", "timeZone", limited(64)),
-    Field("interval", "interval", _DURATION),
-    Field("cron_job_uid", "uid", TEXT),
-    Field("generation", "generation", NUMBER),
-)
-_STATE = (
-    Field("mismatch_at", "mismatchTime", INSTANT),
-    Field("blind_at", "blindTime", INSTANT),
-    Field("unseen_slot_at", "unseenSlotTime", INSTANT),
-    Field("unseen_until", "unseenUntilTime", INSTANT),
-    Field("ambiguous_at", "ambiguousTime", INSTANT),
-    Field("next_expected_at", "nextExpectedTime", INSTANT),
-    Field("settled_slots", "settledSlots", INSTANTS),
-    Field("last_check_in", "lastCheckIn", record(CheckIn, _CHECK_IN)),
-    Field("last_success_at", "lastSuccessTime", INSTANT),
-    Field("last_failure_at", "lastFailureTime", INSTANT),
-    Field("last_start_at", "lastStartTime", INSTANT),
-    Field("last_duration", "lastDurationMilliseconds", MILLISECONDS),
-    Field("last_exit_code", "lastExitCode", NUMBER),
-    Field("longest_success", "longestSuccessMilliseconds", MILLISECONDS),
-    Field("consecutive_failures", "consecutiveFailures", NUMBER),
-    Field("consecutive_successes", "consecutiveSuccesses", NUMBER),
-    Field("active_runs", "activeRuns", records(ActiveRun, _ACTIVE_RUN)),
-    Field("counted_runs", "countedRuns", TEXTS),
-    Field("incident", "incident", record(Incident, _INCIDENT)),
-    Field("history", "history", records(Run, _RUN)),
-    Field("applied", "applied", record(Applied, _APPLIED)),
-    Field("pending_flips", "pendingFlips", records(Flip, _FLIP)),
-)
-_EFFECTIVE = (
-    Field("grace", "gracePeriod", _DURATION),
-    Field("interval", "interval", _DURATION),
-    Field("time_zone", "timeZone", TEXT),
-    Field("max_runtime", "maxRuntime", _DURATION),
-    Field("active_deadline", "activeDeadline", _DURATION),
-    Field("failure_threshold", "failureThreshold", NUMBER),
-    Field("recovery_threshold", "recoveryThreshold", NUMBER),
-    Field("first_check_in_within", "firstCheckInWithin", _DURATION),
-    Field("history_limit", "historyLimit", NUMBER),
-    Field("severity", "severity", TEXT),
-    Field("owner", "owner", TEXT),
-    Field("description", "description", TEXT),
-    Field("runbook_url", "runbookURL", TEXT),
-)
 
 
 def to_status(
@@ -167,7 +27,7 @@ def to_status(
 ) -> Json:
     """Write a state as the complete `.status` of its monitor."""
     word_now = verdict(state, policy, now=now)
-    written = write(state, _STATE)
+    written = write(state, STATE)
     if state.last_check_in is not None and state.last_check_in.kind.is_outcome:
         written["lastCheckIn"]["outcome"] = state.last_check_in.kind.value
     deadline = next_deadline(state, policy, table)
@@ -185,7 +45,7 @@ def to_status(
 
 
 def _effective(policy: Policy) -> Json:
-    result = write(policy, _EFFECTIVE)
+    result = write(policy, EFFECTIVE)
     if policy.schedule is not None:
         result["schedule"] = policy.schedule
     elif policy.interval is not None:
@@ -196,7 +56,7 @@ def _effective(policy: Policy) -> Json:
 
 
 def _source(state: State) -> Json:
-    result = write(state.judged, _JUDGED)
+    result = write(state.judged, JUDGED)
     result["suspend"] = state.paused
     if state.armed_at is not None:
         result["armedSince"] = write_instant(state.armed_at)
@@ -261,14 +121,14 @@ def from_status(raw: Any) -> State:
     """Restore a state from a status; whatever is odd in it counts as absent."""
     if not isinstance(raw, dict) or not raw:
         return State()
-    state = read(State, _STATE, raw)
+    state = read(State, STATE, raw)
     source = raw.get("source")
     source = source if isinstance(source, dict) else {}
     key = raw.get("ping")
     key_id = key.get("keyID") if isinstance(key, dict) else None
     return replace(
         _with_word(state, raw),
-        judged=read(Judged, _JUDGED, source),
+        judged=read(Judged, JUDGED, source),
         paused=source.get("suspend") is True,
         armed_at=_instant_or_none(source.get("armedSince")),
         key_id=key_id if isinstance(key_id, str) else None,
