@@ -527,12 +527,18 @@ class CronJobOracle(Oracle):
         return self._scheduled[max(found - 3, 0) : found]
 
     def _is_open(self, run: Execution, slot: datetime, by: datetime) -> bool:
+        """Tell whether a run was open at a slot, as far as is known by an instant."""
         if run.slot == slot or run.ready_at is None or run.ready_at > by:
             return False
+        if run.started_at > slot:
+            return False
+        end = min(
+            (each for each in (run.ended_at, run.deleted_at) if each), default=None
+        )
+        if end is not None and end <= by:
+            return slot < end
         limit = self._limits[run.uid]
-        ends = [run.ended_at, run.deleted_at, limit[0] if limit else None]
-        end = min((each for each in ends if each), default=None)
-        return run.started_at <= slot and (end is None or slot < end)
+        return limit is None or slot < limit[0]
 
     def _why(self, slot: datetime, at: datetime) -> Reason:
         if self.history.rules(at).gone:
@@ -700,7 +706,7 @@ class PingOracle(Oracle):
         """Return the slot that a ping stands for: it may come a little early."""
         rules = self.history.rules(at)
         if rules.interval is not None:
-            return self._due or at
+            return at
         following = self._table.next_after(at)
         previous = self._table.last_before(at)
         if following is None or previous is None:
@@ -723,7 +729,7 @@ class PingOracle(Oracle):
             else:
                 run = self._open[run_id[0]]
                 run.lapsed = True
-                slot, reason = run.own_slot, Reason.RUN_OVERDUE
+                slot, reason = None, Reason.RUN_OVERDUE
                 name = f"{run_id[0]} {run.started_at}"
                 self._settled = max(self._settled, at)
                 if rules.interval is not None:

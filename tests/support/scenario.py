@@ -260,9 +260,14 @@ class Scenario:
         self, cron_job: Object, slot: datetime, *, took: timedelta = SOON
     ) -> Object:
         """Let the run of a slot succeed, so long after it."""
-        await self.turn_to(slot + took)
         done = complete(text(slot), text(slot + took))
-        job = await self.runs(cron_job, slot, done)
+        if took > SOON:
+            job = await self.starts(cron_job, slot, after=timedelta())
+            await self.turn_to(slot + took)
+            await self.ends(job, done)
+        else:
+            await self.turn_to(slot + took)
+            job = await self.runs(cron_job, slot, done)
         await self.schedule_says(cron_job, lastSuccessfulTime=text(slot + took))
         await self.settle()
         return job
@@ -272,9 +277,7 @@ class Scenario:
     ) -> Object:
         """Let the run of a slot fail, so long after it."""
         await self.turn_to(slot + took)
-        job = await self.runs(
-            cron_job, slot, failed(text(slot), text(slot + took))
-        )
+        job = await self.runs(cron_job, slot, failed(text(slot), text(slot + took)))
         await self.settle()
         return job
 

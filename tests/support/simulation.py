@@ -417,9 +417,11 @@ class CronJobStory(Story):
         dice = rng.random()
         if dice < character.hanging:
             return None
-        if dice < character.hanging + character.slow:
-            return _seconds(character.period * rng.uniform(0.7, 2.5))
-        return _seconds(min(character.period, DAY) * rng.uniform(0.002, 0.2))
+        if dice >= character.hanging + character.slow:
+            return _seconds(min(character.period, DAY) * rng.uniform(0.002, 0.2))
+        length = _seconds(character.period * rng.uniform(0.7, 2.5))
+        limit = character.active_deadline
+        return None if limit is not None and length > limit - MINUTE else length
 
     def _give_up_later(self, run: Execution, at: datetime) -> None:
         """Have a run that hangs end some time by force."""

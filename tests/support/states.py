@@ -25,7 +25,14 @@ from heartbeats.core.model import (
     Uid,
 )
 from heartbeats.core.policy import Surroundings, resolve
-from heartbeats.core.schedule import Deadline, Expiry, deadlines, is_judged, late_at, next_deadline
+from heartbeats.core.schedule import (
+    Deadline,
+    Expiry,
+    deadlines,
+    is_judged,
+    late_at,
+    next_deadline,
+)
 from heartbeats.core.silence import Hindrances, Missed, blind, expire, is_unseen
 from heartbeats.core.transitions import JUDGED_AFTER, Subject, apply, arm
 from heartbeats.core.verdict import Verdict, verdict
@@ -141,13 +148,26 @@ def _time(scene: Scene) -> Iterator[Happening]:
             return
     if deadline is None:
         return
-    all_due = deadlines(scene.state, subject.policy, subject.table)
-    if sum(each.at <= deadline.at for each in all_due) > 1:
-        return  # two facts at once tell nothing of either
+    if _coincides(scene, deadline):
+        return
     for fact, known in _expiries(scene, deadline):
         step = expire(scene.state, subject, known, now=deadline.at)
         later = replace(scene, state=step.state, now=max(scene.now, deadline.at))
         yield Happening(fact, later, step.missed)
+
+
+def _coincides(scene: Scene, deadline: Deadline) -> bool:
+    """Tell whether more than one time is up: that tells nothing of either."""
+    subject, _ = scene.rules()
+    due_at = scene.state.next_expected_at
+    everything = deadlines(scene.state, subject.policy, subject.table)
+    if sum(each.at <= deadline.at for each in everything) > 1:
+        return True
+    if deadline.expiry is Expiry.FIRST_CHECK_IN:
+        return (subject.policy.failure_threshold or 1) > 1
+    if due_at is None or deadline.expiry is not Expiry.FINISH:
+        return False
+    return due_at + subject.policy.grace <= deadline.at
 
 
 def _expiries(scene: Scene, deadline: Deadline) -> Iterator[tuple[str, Hindrances]]:
@@ -158,7 +178,7 @@ def _expiries(scene: Scene, deadline: Deadline) -> Iterator[tuple[str, Hindrance
     if is_unseen(scene.state, deadline):
         yield "a time ends in which nobody could hear", Hindrances()
     elif deadline.expiry is Expiry.FIRST_CHECK_IN:
-        yield "nothing came within firstCheckInWithin" + few, Hindrances()
+        yield "nothing came within firstCheckInWithin", Hindrances()
     elif deadline.expiry is Expiry.FINISH:
         yield "a started run does not end in time" + few, Hindrances()
     elif policy.orphaned:
@@ -256,7 +276,6 @@ def _failure(scene: Scene, check_in: CheckIn) -> str:
     return "a run fails" + ", below failureThreshold" * few
 
 
-
 def _pings(scene: Scene, run: CheckIn) -> Iterator[tuple[str, CheckIn]]:
     yield "a log line comes", replace(run, kind=Kind.LOG)
     echo = replace(run, kind=Kind.FAILURE, ambiguous=True)
@@ -276,7 +295,10 @@ def _jobs(scene: Scene, run: CheckIn) -> Iterator[tuple[str, CheckIn]]:
     yield "a run started by hand fails", replace(by_hand, kind=Kind.FAILURE)
     if is_judged(scene.state, scene.rules()[0].policy):
         stray = replace(run, slot_at=_slot(scene) + 7 * MINUTE)
-        yield _success(scene, "a run succeeds for a time that the schedule lacks"), stray
+        yield (
+            _success(scene, "a run succeeds for a time that the schedule lacks"),
+            stray,
+        )
     newest = scene.state.applied.newest_run_at
     if newest is not None:
         older = replace(run, at=scene.now + SECOND, slot_at=newest - HOUR)

@@ -5,28 +5,25 @@ import logging
 import os
 import sys
 from collections import Counter
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 import aiohttp
 
 from heartbeats.app.effects import Effects, Told
+from heartbeats.app.facts import Facts
 from heartbeats.clock import CorrectedClock
 from heartbeats.config import Config
-from heartbeats.core.model import Blindness, CheckIn, Source, Uid
-from heartbeats.core.policy import PREFIX, Defaults
-from heartbeats.core.verdict import instant
+from heartbeats.core.model import Source, Uid
+from heartbeats.core.policy import Defaults
 from heartbeats.edges.eventlog import EventLog
-from heartbeats.edges.kube.autodiscovery import SUFFIX, Autodiscovery, AutoMonitor
+from heartbeats.edges.kube.autodiscovery import Autodiscovery, AutoMonitor
 from heartbeats.edges.kube.client import Client
 from heartbeats.edges.kube.credentials import Credentials
 from heartbeats.edges.kube.errors import KubeError
 from heartbeats.edges.kube.evidence import StreamEvidence
 from heartbeats.edges.kube.jobbook import JobBook
-from heartbeats.edges.kube.jobs import facts_of
 from heartbeats.edges.kube.kopf_thread import KopfThread
-from heartbeats.edges.kube.monitors import OddMonitorError, sighting_of
 from heartbeats.edges.kube.objects import ConfigMap, CronJob, Job, Namespace
 from heartbeats.edges.kube.ping_urls import Guard, PingUrls
 from heartbeats.edges.kube.pods import ClusterPods
@@ -36,11 +33,9 @@ from heartbeats.edges.kube.refusals import Refusals
 from heartbeats.edges.kube.resources import CONFIG_MAPS, CRON_JOBS, JOBS, NAMESPACES
 from heartbeats.edges.kube.segments import SELECTOR, JournalReader
 from heartbeats.edges.kube.signing import KeyLostError, KeySecret
-from heartbeats.edges.kube.store import Change, ObjectEvent
 from heartbeats.edges.kube.sweep import MonitorSweep
 from heartbeats.edges.kube.writer import StatusWriter
 from heartbeats.edges.metrics.operator import OperatorMetrics
-from heartbeats.journal import Entry as JournalEntry
 from heartbeats.ledger import Ledger
 from heartbeats.watchdog import Watchdog
 
@@ -80,15 +75,18 @@ class OperatorRole:
             AutoMonitor(config.auto_monitor),
             frozenset(config.exclude_namespaces),
         )
-        self.journal = JournalReader(client, config.own_namespace, self._ping)
+        self.facts = Facts(self.ledger, self._discovery, self._urls, clock, metrics)
+        self.journal = JournalReader(client, config.own_namespace, self.facts.ping)
         self._keys = KeySecret(client, config.own_namespace)
         self._gaps: asyncio.Queue[set[Uid]] = asyncio.Queue()
         self.kopf = KopfThread(
-            credentials, self._hand_over, clock=clock, namespace=config.namespace
+            credentials, self.facts.hand_over, clock=clock, namespace=config.namespace
         )
         self._sweep = MonitorSweep(
-            client, self.ledger, config.namespace, self._lose, self.kopf.restart
+            client, self.ledger, config.namespace, self.facts.lose, self.kopf.restart
         )
+        self.facts.on_odd = self._sweep.give_up
+        self.facts.on_cron_job_gone = self.jobs.forget
         self._connect(client)
         evidence = StreamEvidence(
             {
@@ -101,14 +99,14 @@ class OperatorRole:
         )
         self.watchdog = Watchdog(self.ledger, evidence, clock, metrics)
         effects.watchdog = self.watchdog
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._key_id: str | None = None
 
     def _connect(self, client: Client) -> None:
         """Join the parts that know one another only through the ledger."""
         scope = self._config.namespace
         self.cron_jobs = Reflector(
-            client, Selection(CRON_JOBS, CronJob, scope), on_event=self._see_cron_job
+            client,
+            Selection(CRON_JOBS, CronJob, scope),
+            on_event=self.facts.see_cron_job,
         )
         self.job_stream = Reflector(
             client,
@@ -123,13 +121,13 @@ class OperatorRole:
             on_synced=self.journal.listed,
         )
         self.namespaces = Reflector(
-            client, Selection(NAMESPACES, Namespace), on_event=self._see_namespace
+            client, Selection(NAMESPACES, Namespace), on_event=self.facts.see_namespace
         )
-        self.presences = Presences(client, self._config.own_namespace, self._blind)
+        self.presences = Presences(client, self._config.own_namespace, self.facts.blind)
         self.writer.attach(self.ledger)
         self.journal.attach(self.ledger)
         self._discovery.attach(self.ledger)
-        self.jobs.report_to(self._job, self._gaps.put_nowait)
+        self.jobs.report_to(self.facts.job, self._gaps.put_nowait)
 
     @property
     def streams(self) -> list[Reflector[Any]]:
@@ -159,7 +157,7 @@ class OperatorRole:
 
     async def run(self) -> None:
         """Work until cancelled."""
-        self._loop = asyncio.get_running_loop()
+        self.facts.listen(asyncio.get_running_loop())
         self.kopf.start()
         try:
             async with asyncio.TaskGroup() as group:
@@ -226,18 +224,7 @@ class OperatorRole:
         if not keys:
             return
         self._urls.use(keys)
-        now = self._clock.now()
-        self._key_id = keys[0].id
-        for entry in self.ledger:
-            self._sign(entry.uid, now=now)
-
-    def _sign(self, uid: Uid, *, now: datetime) -> None:
-        entry = self.ledger.get(uid)
-        if entry is None or self._key_id is None:
-            return
-        if entry.spec.source is Source.PING and entry.subject is not None:
-            self.ledger.signed(uid, self._key_id, now=now)
-            self._urls.mark(entry)
+        self.facts.use_key(keys[0].id)
 
     async def _measure(self) -> None:
         restarts: Counter[str] = Counter()
@@ -254,67 +241,6 @@ class OperatorRole:
             if self.ledger.is_open:
                 self._metrics.cron_jobs(self._discovery.census())
 
-    # Facts
-
-    def _hand_over(self, kind: str | None, body: Mapping[str, Any]) -> None:
-        """Take a monitor from kopf's thread to our loop."""
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._see_monitor, kind, body)
-
-    def _see_monitor(self, kind: str | None, body: Mapping[str, Any]) -> None:
-        try:
-            seen = sighting_of(body)
-        except OddMonitorError as error:
-            logger.warning("A monitor cannot be read: %s", error)
-            self._metrics.odd_object("heartbeatmonitors")
-            self._sweep.give_up(body)
-            return
-        now = self._clock.now()
-        if kind == "DELETED":
-            self._lose(seen.uid)
-        else:
-            self.ledger.see_monitor(seen, now=now)
-            self._sign(seen.uid, now=now)
-        if seen.spec.cron_job_name is not None:
-            self._discovery.mark(seen.key.namespace, seen.spec.cron_job_name)
-        # It may have stood in the way of a monitor of ours, or does so now.
-        self._discovery.mark(seen.key.namespace, seen.key.name.removesuffix(SUFFIX))
-
-    def _lose(self, uid: Uid) -> None:
-        entry = self.ledger.get(uid)
-        self.ledger.lose_monitor(uid, now=self._clock.now())
-        if entry is not None and entry.spec.cron_job_name is not None:
-            self._discovery.mark(entry.key.namespace, entry.spec.cron_job_name)
-        self._urls.forget(uid)
-
-    def _see_cron_job(self, event: ObjectEvent[CronJob]) -> None:
-        facts = facts_of(event.object)
-        if event.kind is Change.DELETED:
-            self.ledger.lose_cron_job(facts, now=self._clock.now())
-            self.jobs.forget(facts.uid)
-        else:
-            self.ledger.see_cron_job(facts, now=self._clock.now())
-        self._discovery.mark(facts.namespace, facts.name)
-
-    def _see_namespace(self, event: ObjectEvent[Namespace]) -> None:
-        meta = event.object.metadata
-        ours = {
-            name: value
-            for name, value in meta.annotations.items()
-            if name.startswith(PREFIX) and event.kind is not Change.DELETED
-        }
-        self.ledger.see_namespace(meta.name, ours, now=self._clock.now())
-        for facts in self.ledger.sources.inside(meta.name):
-            self._discovery.mark(facts.namespace, facts.name)
-
-    def _blind(self, blindness: Blindness) -> None:
-        logger.warning(
-            "No ping could be heard from %s to %s",
-            instant(blindness.began_at),
-            instant(blindness.ended_at),
-        )
-        self.ledger.blind(Source.PING, blindness, now=self._clock.now())
-
     def _compare(
         self, server_at: datetime, *, sent_at: datetime, received_at: datetime
     ) -> None:
@@ -322,9 +248,3 @@ class OperatorRole:
         clock = self._clock
         clock.compare(server_at, sent_at=sent_at, received_at=received_at)
         self._metrics.clock_skew(-clock.offset.total_seconds())
-
-    def _job(self, cron_job: Uid, check_in: CheckIn) -> None:
-        self.ledger.check_in_run(cron_job, check_in, now=self._clock.now())
-
-    def _ping(self, entry: JournalEntry) -> None:
-        self.ledger.check_in(entry.uid, entry.check_in, now=self._clock.now())

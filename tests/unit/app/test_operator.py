@@ -179,7 +179,7 @@ async def test_it_judges_nothing_before_every_monitor_is_read(
         await until(lambda: "1 monitors" in str(role.problem()))
         assert not role.ledger.is_open
         told = ping(uid=body["metadata"]["uid"])
-        thread = threading.Thread(target=role._hand_over, args=(None, told))
+        thread = threading.Thread(target=role.facts.hand_over, args=(None, told))
         thread.start()
         await asyncio.to_thread(thread.join)
         await until(lambda: role.problem() is None)
@@ -193,7 +193,7 @@ async def test_a_monitor_that_cannot_be_read_does_not_hold_up_the_start(
     odd = ping("odd", uid=body["metadata"]["uid"], creationTimestamp="yesterday")
     async with running(role):
         await until(lambda: "1 monitors" in str(role.problem()))
-        role._hand_over(None, odd)
+        role.facts.hand_over(None, odd)
         await until(lambda: role.problem() is None)
     assert "A monitor cannot be read" in caplog.text
     name = 'heartbeat_operator_odd_objects_total{resource="heartbeatmonitors"}'
@@ -203,11 +203,11 @@ async def test_a_monitor_that_cannot_be_read_does_not_hold_up_the_start(
 async def test_before_the_start_and_after_the_end_nothing_is_handed_over(
     role: OperatorRole,
 ) -> None:
-    role._hand_over("ADDED", ping())
+    role.facts.hand_over("ADDED", ping())
     loop = asyncio.new_event_loop()
     loop.close()
     role._loop = loop
-    role._hand_over("ADDED", ping())
+    role.facts.hand_over("ADDED", ping())
     assert len(role.ledger) == 0
 
 
@@ -215,37 +215,37 @@ async def test_before_the_start_and_after_the_end_nothing_is_handed_over(
 
 
 async def test_monitors_come_and_go(role: OperatorRole) -> None:
-    role._see_monitor(None, ping())
-    role._see_monitor("MODIFIED", ping(resourceVersion="2"))
+    role.facts.see_monitor(None, ping())
+    role.facts.see_monitor("MODIFIED", ping(resourceVersion="2"))
     assert [known.resource_version for known in role.ledger] == ["2"]
-    role._see_monitor("DELETED", ping(resourceVersion="3"))
+    role.facts.see_monitor("DELETED", ping(resourceVersion="3"))
     assert len(role.ledger) == 0
 
 
 async def test_a_monitor_marks_its_cronjob_and_the_one_in_whose_way_it_stands(
     role: OperatorRole,
 ) -> None:
-    role._see_monitor("ADDED", watching("mine", "nightly"))
+    role.facts.see_monitor("ADDED", watching("mine", "nightly"))
     assert "shop/nightly" in marked(role)
-    role._see_monitor("DELETED", ping("report-cronjob"))
+    role.facts.see_monitor("DELETED", ping("report-cronjob"))
     assert "shop/report" in marked(role)
 
 
 async def test_a_monitor_swept_away_gives_its_cronjob_back_to_autodiscovery(
     role: OperatorRole,
 ) -> None:
-    role._see_monitor("ADDED", watching())
+    role.facts.see_monitor("ADDED", watching())
     marked(role)
-    role._lose(Uid("uid-mine"))
+    role.facts.lose(Uid("uid-mine"))
     assert marked(role) == ["shop/nightly"]
     assert len(role.ledger) == 0
-    role._lose(Uid("uid-mine"))
+    role.facts.lose(Uid("uid-mine"))
 
 
 async def test_cronjobs_come_and_go(role: OperatorRole) -> None:
-    role._see_cron_job(ObjectEvent(Change.ADDED, cron_job()))
+    role.facts.see_cron_job(ObjectEvent(Change.ADDED, cron_job()))
     assert [facts.name for facts in role.ledger.sources] == ["nightly"]
-    role._see_cron_job(ObjectEvent(Change.DELETED, cron_job()))
+    role.facts.see_cron_job(ObjectEvent(Change.DELETED, cron_job()))
     assert list(role.ledger.sources) == []
     assert "shop/nightly" in marked(role)
 
@@ -258,14 +258,14 @@ def namespace(kind: Change, **annotations: str) -> ObjectEvent[Namespace]:
 async def test_of_a_namespace_only_our_annotations_are_kept(
     role: OperatorRole,
 ) -> None:
-    role._see_cron_job(ObjectEvent(Change.ADDED, cron_job()))
+    role.facts.see_cron_job(ObjectEvent(Change.ADDED, cron_job()))
     marked(role)
     said = {"heartbeats.dev/monitor": "false", "kubectl.kubernetes.io/x": "{}"}
-    role._see_namespace(namespace(Change.ADDED, **said))
+    role.facts.see_namespace(namespace(Change.ADDED, **said))
     kept = role.ledger.sources.annotations("shop")
     assert kept == {"heartbeats.dev/monitor": "false"}
     assert marked(role) == ["shop/nightly"]
-    role._see_namespace(namespace(Change.DELETED, **said))
+    role.facts.see_namespace(namespace(Change.DELETED, **said))
     assert role.ledger.sources.annotations("shop") == {}
 
 
@@ -291,13 +291,13 @@ def keys(role: OperatorRole) -> MemoryApi:
 async def test_each_ping_monitor_names_the_key_that_signed_its_token(
     role: OperatorRole, keys: MemoryApi
 ) -> None:
-    role._see_monitor("ADDED", ping())
-    role._see_monitor("ADDED", watching())
+    role.facts.see_monitor("ADDED", ping())
+    role.facts.see_monitor("ADDED", watching())
     supply(keys, FIRST)
     await role._read_keys()
     assert entry(role).state.key_id == FIRST.id
     assert entry(role, "mine").state.key_id is None
-    role._see_monitor("ADDED", ping("late"))
+    role.facts.see_monitor("ADDED", ping("late"))
     assert entry(role, "late").state.key_id == FIRST.id
     supply(keys, SECOND, FIRST)
     await role._read_keys()
@@ -307,7 +307,7 @@ async def test_each_ping_monitor_names_the_key_that_signed_its_token(
 async def test_a_first_key_is_made_where_none_is_in_use(
     role: OperatorRole, keys: MemoryApi
 ) -> None:
-    role._see_monitor("ADDED", ping())
+    role.facts.see_monitor("ADDED", ping())
     await role._read_keys()
     assert len(keys.of("POST")) == 1
     assert entry(role).state.key_id is not None
@@ -316,7 +316,7 @@ async def test_a_first_key_is_made_where_none_is_in_use(
 async def test_a_lost_key_is_never_replaced_while_a_status_names_one(
     role: OperatorRole, keys: MemoryApi
 ) -> None:
-    role._see_monitor("ADDED", {**ping(), "status": {"ping": {"keyID": "lost"}}})
+    role.facts.see_monitor("ADDED", {**ping(), "status": {"ping": {"keyID": "lost"}}})
     with pytest.raises(KeyLostError):
         await role._read_keys()
     assert keys.of("POST") == []
@@ -327,7 +327,7 @@ async def test_a_lost_key_is_never_replaced_while_a_status_names_one(
 async def test_a_lost_key_is_told_and_looked_for_again(
     role: OperatorRole, keys: MemoryApi, caplog: pytest.LogCaptureFixture
 ) -> None:
-    role._see_monitor("ADDED", {**ping(), "status": {"ping": {"keyID": FIRST.id}}})
+    role.facts.see_monitor("ADDED", {**ping(), "status": {"ping": {"keyID": FIRST.id}}})
     task = asyncio.create_task(role._keep_keys())
     await asyncio.sleep(90)
     supply(keys, FIRST)
@@ -335,4 +335,4 @@ async def test_a_lost_key_is_told_and_looked_for_again(
     task.cancel()
     await asyncio.wait([task])
     assert caplog.text.count("Ping URLs cannot be made") == 2
-    assert role._key_id == FIRST.id
+    assert role.facts._key_id == FIRST.id
