@@ -10,7 +10,7 @@ answers and counts. It may be slow; it may not be clever.
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 from heartbeats.core.cron import Cron, parse
@@ -19,6 +19,7 @@ from heartbeats.core.model import Health, Kind, Reason
 SECOND = timedelta(seconds=1)
 DAY = timedelta(days=1)
 JUDGED_AFTER = SECOND
+NEVER = datetime.min.replace(tzinfo=UTC)
 LATE_AFTER = timedelta(seconds=15)
 SHORTEST_LIMIT = timedelta(minutes=30)
 FIRST_LIMIT = timedelta(hours=6)
@@ -122,8 +123,19 @@ class Mark:
     reason: Reason
     slot: datetime | None = None
     run: str | None = None
-    position: datetime | None = None
-    """Slot or start of the run; None for one that stands for no slot."""
+    position: datetime = NEVER
+    """Slot or start of the run: state follows the newest run."""
+    by_hand: bool = False
+
+
+def _in_order(mark: Mark) -> tuple[datetime, datetime, bool]:
+    """Order what becomes known at one instant by when it happened.
+
+    What expires because of what was heard comes after it.
+    """
+    is_silence = mark.verdict == "silence"
+    at = mark.at if mark.at + JUDGED_AFTER == mark.known_at else mark.known_at
+    return mark.known_at, at, is_silence
 
 
 @dataclass(frozen=True)
@@ -143,6 +155,8 @@ class Count:
     tally: Tally = Tally()
     newest: datetime | None = None
     counted: set[object] = field(default_factory=set)
+    excused_until: datetime = NEVER
+    """What expired while Down changes nothing, then or later."""
 
     def take(self, mark: Mark, rules: Rules) -> None:
         """Count one mark."""
@@ -163,11 +177,11 @@ class Count:
                 raise AssertionError(mark.verdict)
 
     def _is_old(self, mark: Mark) -> bool:
-        if mark.position is None:
-            return False
+        """Tell whether a newer run ended before; one by hand makes none old."""
         if self.newest is not None and mark.position < self.newest:
             return True
-        self.newest = mark.position
+        if not mark.by_hand:
+            self.newest = mark.position
         return False
 
     def _good(self, mark: Mark, rules: Rules) -> None:
@@ -175,6 +189,8 @@ class Count:
             return
         successes = self.tally.successes + 1
         over = successes >= rules.recovery_threshold
+        if over and self.tally.incident is not None:
+            self.excused_until = mark.at
         self.tally = replace(
             self.tally,
             failures=0,
@@ -186,15 +202,16 @@ class Count:
         if self._is_old(mark):
             return
         incident = self.tally.incident
-        if incident is not None and incident.slot == mark.slot:
+        if incident is not None:
             told = replace(incident, reason=Reason.RUN_FAILED)
             self.tally = replace(self.tally, incident=told)
         if not self.counted & {mark.run, mark.slot}:
             self._fail(mark, rules)
 
     def _silence(self, mark: Mark, rules: Rules) -> None:
-        if self.tally.incident is None:
-            self.counted.add(mark.run or mark.slot)
+        if self.tally.incident is None and mark.at > self.excused_until:
+            self.counted |= {mark.run, mark.slot if mark.run is None else None}
+            self.counted.discard(None)
             self._fail(mark, rules)
 
     def _fail(self, mark: Mark, rules: Rules) -> None:
@@ -322,7 +339,7 @@ class Oracle:
     def settle(self, marks: list[Mark]) -> None:
         """Count all marks in the order in which they become known."""
         count = Count()
-        for mark in sorted(marks, key=lambda each: (each.known_at, each.at)):
+        for mark in sorted(marks, key=_in_order):
             count.take(mark, self.history.rules(mark.known_at))
             self.note(mark.known_at, count.tally)
 
@@ -424,7 +441,8 @@ class CronJobOracle(Oracle):
                 Reason.RUN_FAILED,
                 slot=run.slot,
                 run=run.uid,
-                position=run.slot,
+                position=run.slot or run.started_at,
+                by_hand=run.slot is None,
             )
 
     def _overdue(self) -> Iterator[Mark]:
@@ -435,7 +453,8 @@ class CronJobOracle(Oracle):
             at, known_at = limit
             if run.ended_at is not None and run.ended_at <= at:
                 continue
-            if run.deleted_at is not None and self._is_paid(run, at):
+            gone = run.deleted_at is not None and run.deleted_at <= at
+            if gone and self._is_paid(run, at):
                 continue
             yield Mark(known_at, at, "silence", Reason.RUN_OVERDUE, run.slot, run.uid)
 

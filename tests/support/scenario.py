@@ -330,6 +330,35 @@ class Scenario:
         status = {**now.get("status", {}), **fields}
         await self.ask(write_status, self.kube, now, status)
 
+    async def controller_says(
+        self, cron_job: Object, reason: str, message: str
+    ) -> None:
+        """Write an Event about a CronJob, as its controller does."""
+        name, now = cron_job["metadata"]["name"], text(self.clock.truth)
+        event = {
+            "metadata": {"generateName": f"{name}.", "namespace": self.namespace},
+            "involvedObject": {
+                "apiVersion": CRON_JOBS.api_version,
+                "kind": CRON_JOBS.kind,
+                "namespace": self.namespace,
+                "name": name,
+                "uid": cron_job["metadata"]["uid"],
+            },
+            "type": "Warning",
+            "reason": reason,
+            "message": message,
+            "source": {"component": "cronjob-controller"},
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+        }
+        path = f"/api/v1/namespaces/{self.namespace}/events"
+        await self.ask(self.kube.send, "POST", path, event)
+
+    async def delete(self, resource: Resource, name: str) -> None:
+        """Delete an object; returns when the operator knows."""
+        await self.ask(self.kube.delete, resource, self.namespace, name)
+        await self.settle()
+
     async def edit(self, resource: Resource, name: str, **spec: Any) -> Object:
         """Change fields of an object's spec, as `kubectl edit` does."""
         stored = await self.ask(

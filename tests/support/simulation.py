@@ -409,7 +409,8 @@ class CronJobStory(Story):
         else:
             self.plan(at + length, lambda now: self._end(run, now))
             if self.rng.random() < self.character.vanishing:
-                self.plan(at + length / 2, lambda now: self._delete_job(run, now))
+                half = _seconds(length / 2)
+                self.plan(at + half, lambda now: self._delete_job(run, now))
 
     def _length(self) -> timedelta | None:
         """Draw how long a run takes; None: it hangs."""

@@ -114,6 +114,7 @@ MAXIMAL: Object = {
         for n in range(10)
     ],
     "settledSlots": [f"2026-11-21T02:00:{n:02}Z" for n in range(32)],
+    "countedSlots": [f"2026-11-21T02:00:{n:02}Z" for n in range(10)],
     "countedRuns": [f"{n:0128}" for n in range(10)],
     "incident": {
         "openedTime": T,

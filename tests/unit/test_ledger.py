@@ -57,6 +57,27 @@ def test_a_cron_job_that_returns_within_the_hour_inherits_its_incident() -> None
     assert entry.state.judged.cron_job_uid == "second"
 
 
+def test_a_cron_job_recreated_while_a_run_was_active_is_not_blind() -> None:
+    bench = Bench(NOON)
+    uid = bench.cron_job()
+    entry = bench.watching(max_runtime=timedelta(hours=3))
+    two = ONE + timedelta(hours=1)
+    bench.turn(ONE + MINUTE)
+    success = job(Kind.SUCCESS, bench.now, ONE, "one")
+    bench.ledger.check_in_run(uid, success, now=bench.now)
+    bench.turn(two + MINUTE)
+    start = job(Kind.START, bench.now, two, "two")
+    bench.ledger.check_in_run(uid, start, now=bench.now)
+    bench.turn(two + 10 * MINUTE)
+    facts = bench.ledger.cron_job_of(entry)
+    assert facts is not None
+    bench.ledger.lose_cron_job(facts, now=bench.now)
+    bench.turn(two + 20 * MINUTE)
+    bench.cron_job(uid="second", created_at=bench.now)
+    assert word(bench, entry) is Health.UP
+    assert [run.vanished for run in entry.state.active_runs] == [True]
+
+
 def test_a_cron_job_that_returns_later_begins_anew() -> None:
     bench = Bench(NOON)
     entry = recreated(bench, 61 * MINUTE)

@@ -50,7 +50,7 @@ def catch_up(state: State, subject: Subject, gap: Gap, *, now: datetime) -> Stat
     """Conclude what happened to runs and slots whose Jobs are gone."""
     if subject.policy.suspended or state.armed_at is None:
         return state
-    state = _lost_runs(state, subject, gap.remains)
+    state = _lost_runs(state, subject, gap.before, gap.remains)
     if state.armed_at != gap.before.armed_at:
         return _rescheduled(state, subject, gap.before, now=now)
     state = _lost_slots(state, subject, gap.remains)
@@ -70,10 +70,15 @@ def _rescheduled(
     return _doubt(state, subject, due_at)
 
 
-def _lost_runs(state: State, subject: Subject, remains: Remains) -> State:
+def _lost_runs(
+    state: State, subject: Subject, before: State, remains: Remains
+) -> State:
     """Conclude how the runs ended that were open and whose Jobs are gone."""
     for run in state.active_runs:
         if run.id in remains.jobs or run.vanished:
+            continue
+        if subject.cron_job_uid != before.judged.cron_job_uid:
+            state = _vanished(state, run)  # it went with its CronJob
             continue
         succeeded_at = remains.cron_job.last_success_at
         if succeeded_at is not None and succeeded_at >= run.started_at:
@@ -82,6 +87,14 @@ def _lost_runs(state: State, subject: Subject, remains: Remains) -> State:
         else:
             state = _doubt(_without(state, run), subject, run.started_at)
     return state
+
+
+def _vanished(state: State, gone: ActiveRun) -> State:
+    runs = (
+        replace(run, vanished=True) if run.id == gone.id else run
+        for run in state.active_runs
+    )
+    return replace(state, active_runs=tuple(runs))
 
 
 def _without(state: State, run: ActiveRun) -> State:

@@ -59,7 +59,12 @@ def _with_job(applied: Applied, check_in: CheckIn, uid: str) -> Applied:
 def count_good(state: State, policy: Policy) -> State:
     """Count a success; enough of them in a row end an incident."""
     good = state.consecutive_successes + 1
-    after = replace(state, consecutive_successes=good, consecutive_failures=0)
+    after = replace(
+        state,
+        consecutive_successes=good,
+        consecutive_failures=0,
+        counted_slots=(),
+    )
     if good < policy.recovery_threshold:
         return after
     return replace(after, incident=None)

@@ -121,6 +121,7 @@ STATE = (
     Field("consecutive_successes", "consecutiveSuccesses", NUMBER),
     Field("active_runs", "activeRuns", records(ActiveRun, _ACTIVE_RUN)),
     Field("counted_runs", "countedRuns", TEXTS),
+    Field("counted_slots", "countedSlots", INSTANTS),
     Field("incident", "incident", record(Incident, _INCIDENT)),
     Field("history", "history", records(Run, _RUN)),
     Field("applied", "applied", record(Applied, _APPLIED)),

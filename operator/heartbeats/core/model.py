@@ -334,6 +334,9 @@ class State:
     active_runs: tuple[ActiveRun, ...] = ()
     counted_runs: tuple[str, ...] = ()
     """Ids of runs already counted as bad by silence: an end counts no second time."""
+    counted_slots: tuple[datetime, ...] = ()
+    """Slots whose windows expired since the last success, the oldest first: a run
+    that comes for one of them counts no second time."""
     incident: Incident | None = None
     history: tuple[Run, ...] = ()
     applied: Applied = field(default_factory=Applied)

@@ -14,6 +14,7 @@ from heartbeats.core.model import (
     State,
 )
 from heartbeats.core.runs import close, forget_vanished
+from heartbeats.core.schedule import finish_deadline, open_runs
 from heartbeats.core.slots import excuse_expired, settle_slots
 from heartbeats.core.subject import Subject
 
@@ -21,7 +22,9 @@ from heartbeats.core.subject import Subject
 def end(state: State, subject: Subject, check_in: CheckIn) -> State:
     """End a run: the word follows the newest run, not the newest message."""
     policy = subject.policy
-    overdue = check_in.run_id in state.counted_runs
+    overdue = check_in.run_id in state.counted_runs or _was_missed(
+        state, subject, check_in
+    )
     after = record(close(state, check_in), check_in, policy)
     after = settle_slots(after, policy, subject.table, check_in)
     if _is_older_run(state, check_in):
@@ -40,7 +43,31 @@ def _succeeded(state: State, subject: Subject, check_in: CheckIn) -> State:
     good = forget_vanished(count_good(state, subject.policy), check_in)
     if state.incident is None or good.incident is not None:
         return good
+    good = _excused_runs(good, subject, at=check_in.at)
     return excuse_expired(good, subject.policy, subject.table, at=check_in.at)
+
+
+def _excused_runs(state: State, subject: Subject, *, at: datetime) -> State:
+    """Drop the limits that passed during an incident: it stood for them all."""
+    expired = (
+        run.id
+        for run in open_runs(state)
+        if finish_deadline(run, state, subject.policy, subject.table) <= at
+    )
+    return replace(state, counted_runs=(*state.counted_runs, *expired))
+
+
+def _was_missed(state: State, subject: Subject, check_in: CheckIn) -> bool:
+    """Tell whether silence was counted in the window that a run belongs to."""
+    if not state.counted_slots or not check_in.scheduled:
+        return False
+    if check_in.revision is None:
+        return check_in.slot_at in state.counted_slots
+    table, following = subject.table, state.next_expected_at
+    if table.cron is None or following is None:
+        return following is not None and check_in.at < following
+    served = table.served_by(check_in.at, subject.policy.grace)
+    return served == table.next_after(state.counted_slots[-1])
 
 
 def _seen(state: State) -> State:

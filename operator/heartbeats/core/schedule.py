@@ -104,8 +104,7 @@ def deadlines(state: State, policy: Policy, table: Timetable) -> Iterator[Deadli
         yield Deadline(due_at + policy.grace, Expiry.APPEARANCE, slot_at=due_at)
     for run in open_runs(state):
         at = finish_deadline(run, state, policy, table)
-        if at is not None:
-            yield Deadline(at, Expiry.FINISH, slot_at=run.slot_at, run=run)
+        yield Deadline(at, Expiry.FINISH, slot_at=run.slot_at, run=run)
 
 
 def next_deadline(state: State, policy: Policy, table: Timetable) -> Deadline | None:
@@ -145,7 +144,7 @@ def is_covered(state: State, policy: Policy) -> bool:
 
 def finish_deadline(
     run: ActiveRun, state: State, policy: Policy, table: Timetable
-) -> datetime | None:
+) -> datetime:
     """Return until when a started run must have ended.
 
     maxRuntime, else the Job's activeDeadlineSeconds, else the slot after its own

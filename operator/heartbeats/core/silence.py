@@ -23,6 +23,8 @@ from heartbeats.core.slots import after_missed, after_unseen
 from heartbeats.core.subject import Subject
 from heartbeats.core.verdict import instant, settle, stable_id
 
+MAX_COUNTED_SLOTS = 10
+
 
 @dataclass(frozen=True, slots=True)
 class Hindrances:
@@ -107,17 +109,27 @@ def _expired(
     )
     limit = subject.policy.history_limit
     after = replace(state, history=(run, *state.history)[:limit], blind_at=None)
-    after = after_missed(_counted(after, deadline), subject.table, deadline)
-    return count_bad(after, subject.policy, cause)
+    again = deadline.run is not None and deadline.slot_at in state.counted_slots
+    after = after_missed(
+        _counted(after, deadline), subject.policy, subject.table, deadline
+    )
+    return count_bad(after, subject.policy, cause, again=again)
 
 
 def _counted(state: State, deadline: Deadline) -> State:
     """Remember that a run's time is up: its end will count no second time."""
     if deadline.run is None:
-        return state
+        return _with_slot(state, deadline)
     open_ids = {run.id for run in state.active_runs} - {deadline.run.id}
     others = (each for each in state.counted_runs if each in open_ids)
     return replace(state, counted_runs=(deadline.run.id, *others))
+
+
+def _with_slot(state: State, deadline: Deadline) -> State:
+    if deadline.expiry is not Expiry.APPEARANCE or deadline.slot_at is None:
+        return state
+    slots = sorted({deadline.slot_at, *state.counted_slots})
+    return replace(state, counted_slots=tuple(slots[-MAX_COUNTED_SLOTS:]))
 
 
 def blind(state: State, subject: Subject, blindness: Blindness) -> State:

@@ -110,18 +110,37 @@ def _whole_second(at: datetime) -> datetime:
 SECOND = timedelta(seconds=1)
 
 
-def after_missed(state: State, table: Timetable, deadline: Deadline) -> State:
+def after_missed(
+    state: State, policy: Policy, table: Timetable, deadline: Deadline
+) -> State:
     """Arm the window after one that expired."""
-    if deadline.expiry is not Expiry.APPEARANCE or deadline.slot_at is None:
+    match deadline.expiry:
+        case Expiry.FIRST_CHECK_IN:
+            return replace(state, armed_at=deadline.at)
+        case Expiry.FINISH:
+            return _after_overdue(state, policy, table, deadline.at)
+        case Expiry.APPEARANCE:
+            return _advance(state, table, deadline.slot_at or deadline.at)
+
+
+def _after_overdue(
+    state: State, policy: Policy, table: Timetable, at: datetime
+) -> State:
+    """Expect runs again that a hung one excused: what it excused stays excused."""
+    if not policy.skips_while_running:
         return state
-    return _advance(state, table, deadline.slot_at)
+    if state.next_expected_at is None and policy.source is Source.PING:
+        return replace(state, next_expected_at=table.next_after(at))
+    return _excuse_until(state, table, at)
 
 
 def after_unseen(
     state: State, policy: Policy, table: Timetable, deadline: Deadline, until: datetime
 ) -> State:
     """Arm the first window that blindness up to `until` has not touched."""
-    if deadline.expiry is not Expiry.APPEARANCE or deadline.slot_at is None:
+    if deadline.run is not None:
+        return _after_overdue(state, policy, table, max(until, deadline.at))
+    if deadline.slot_at is None:
         return state
     following = table.next_after(deadline.slot_at)
     clear = table.served_by(max(until, deadline.slot_at), policy.grace)

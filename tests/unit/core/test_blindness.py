@@ -236,6 +236,18 @@ def test_a_run_whose_end_may_have_been_refused_is_not_overdue() -> None:
     assert verdict(state, policy, now=NINE + 11 * MINUTE).health is Health.UNKNOWN
 
 
+def test_an_unseen_run_that_is_over_lays_no_older_window_bare() -> None:
+    state, subject = armed(PINGED, NINE - 2 * HOUR)
+    state = apply(state, subject, ping(NINE - HOUR, 1)).state
+    state = apply(state, subject, ping(NINE, 2, Kind.START)).state
+    outage = Blindness(began_at=NINE + 20 * MINUTE, ended_at=NINE + 40 * MINUTE)
+    state = expire(blind(state, subject, outage), subject, now=NINE + 6 * HOUR).state
+    said = verdict(state, PINGED, now=NINE + 6 * HOUR)
+    assert (said.health, said.reason) == (Health.UNKNOWN, Reason.BLIND_WINDOW)
+    assert [flip.after for flip in state.pending_flips[-1:]] == [Health.UNKNOWN]
+    assert state.next_expected_at == NINE + 7 * HOUR
+
+
 def test_a_ping_ends_every_doubt() -> None:
     state, subject = armed(PINGED)
     state = apply(state, subject, ping(NINE, 1)).state

@@ -1,5 +1,6 @@
 """The state machine, fact by fact."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -457,6 +458,56 @@ def test_a_vanished_run_is_owed_until_a_newer_one_succeeds() -> None:
     story.at(NINE + 10 * MINUTE).job(Kind.VANISHED, NINE)
     story.job(Kind.START, NINE + 10 * MINUTE)
     assert story.silence(NINE + 15 * MINUTE).reason is Reason.RUN_OVERDUE
+
+
+def test_a_run_whose_window_expired_is_not_counted_again_when_it_fails() -> None:
+    story = Story(replace(HOURLY, failure_threshold=3)).silence(NINE + 6 * MINUTE)
+    assert story.state.consecutive_failures == 1
+    story.at(NINE + 7 * MINUTE).job(Kind.START, NINE)
+    story.at(NINE + 8 * MINUTE).job(Kind.FAILURE, NINE)
+    assert story.state.consecutive_failures == 1
+
+
+def test_a_failure_that_is_pinged_after_its_window_is_not_counted_again() -> None:
+    policy = replace(PINGED, failure_threshold=3)
+    story = Story(policy, at=NINE).ping().silence(NINE + 66 * MINUTE)
+    assert story.state.consecutive_failures == 1
+    story.at(NINE + 70 * MINUTE).ping(Kind.FAILURE)
+    assert story.state.consecutive_failures == 1
+    story.at(NINE + 135 * MINUTE).ping(Kind.FAILURE)
+    assert story.state.consecutive_failures == 2
+
+
+def test_a_limit_that_passed_while_down_is_not_judged_after_the_recovery() -> None:
+    story = Story(replace(HOURLY, max_runtime=30 * MINUTE))
+    story.at(NINE).job(Kind.START, NINE)
+    story.at(NINE + 10 * MINUTE).job(Kind.FAILURE, NINE)
+    story.at(NINE + HOUR).job(Kind.START, NINE + HOUR)  # hangs while Down
+    story.silence(NINE + 2 * HOUR - MINUTE)
+    story.at(NINE + 2 * HOUR).job(Kind.START, NINE + 2 * HOUR)
+    story.at(NINE + 2 * HOUR + MINUTE).job(Kind.SUCCESS, NINE + 2 * HOUR)
+    story.silence(NINE + 2 * HOUR + 2 * MINUTE)
+    assert story.word is Health.UP
+
+
+def test_what_forbid_skipped_within_the_limit_of_a_run_is_not_missed() -> None:
+    policy = replace(
+        HOURLY,
+        skips_while_running=True,
+        max_runtime=90 * MINUTE,
+        failure_threshold=2,
+    )
+    story = Story(policy).at(NINE).job(Kind.START, NINE).silence(NINE + 91 * MINUTE)
+    assert story.state.consecutive_failures == 1
+    assert story.word is not Health.DOWN
+    assert story.deadline == NINE + 2 * HOUR + 5 * MINUTE
+
+
+def test_a_first_check_in_that_is_missed_is_counted_once_a_window() -> None:
+    policy = replace(PINGED, first_check_in_within=24 * HOUR, failure_threshold=2)
+    story = Story(policy, at=NINE).silence(NINE + 25 * HOUR)
+    assert story.state.consecutive_failures == 1
+    assert story.silence(NINE + 48 * HOUR).word is Health.DOWN
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin"])

@@ -1,0 +1,126 @@
+"""Operators that tests kill and start again, and times relative to now.
+
+Needs a cluster of one's own: see `support.own_cluster`. It holds no expectations.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from signal import SIGKILL
+
+from heartbeats.clock import SystemClock
+from support.kube import Kube
+from support.operators import RunningOperator, start_operator, stop_operator
+from support.own_cluster import Own
+from support.processes import FREE_PORTS, Process, until_answers
+from support.resources import MONITORS
+
+HEALTH = r"The health listener is at (\S+)"
+PINGS = r"Pings are answered on (\S+)"
+
+
+@dataclass(slots=True)
+class Operator:
+    """An operator that is killed and started again on the same folder."""
+
+    kubeconfig: Path
+    folder: Path
+    running: RunningOperator | None = None
+
+    @property
+    def url(self) -> str:
+        """Return where pings are answered now; every start takes another port."""
+        assert self.running is not None
+        return self.running.ping
+
+    def start(self) -> None:
+        """Start it; returns when it is ready."""
+        self.running = start_operator(self.kubeconfig, self.folder)
+
+    def kill(self) -> None:
+        """End it without a word of warning."""
+        if self.running is not None:
+            stop_operator(self.running, SIGKILL)
+            self.running = None
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Have no operator for a while, and a new one after."""
+        self.kill()
+        yield
+        self.start()
+
+
+@dataclass(slots=True)
+class Apart:
+    """Both roles as processes: the operator is killed, pings are heard all the time."""
+
+    own: Own
+    event_log: Path
+    pings: Process
+    operator: Process
+    url: str
+
+    @classmethod
+    @contextmanager
+    def running(cls, own: Own, event_log: Path) -> Iterator["Apart"]:
+        """Run both until the end of the block; each under its own account."""
+        with run_role(own.ping, "ping", event_log) as pings:
+            apart = cls(own, event_log, pings, pings, pings.wait_for(PINGS))
+            try:
+                apart.start()
+                until_answers(f"{pings.wait_for(HEALTH)}/readyz")
+                yield apart
+            finally:
+                apart.operator.close()
+
+    def start(self) -> None:
+        """Start the operator; returns when it is ready."""
+        self.operator = run_role(self.own.operator, "operator", self.event_log)
+        until_answers(f"{self.operator.wait_for(HEALTH)}/readyz")
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Have no operator for a while, and a new one after."""
+        self.operator.close()
+        yield
+        self.start()
+
+    def line_ids(self, namespace: str, name: str) -> list[str]:
+        """Return the ids of a monitor's lines in the event log."""
+        lines = [json.loads(each) for each in self.event_log.read_text().splitlines()]
+        of_it = (one for one in lines if one["check_in_id"] == f"{namespace}/{name}")
+        return [each["payload"]["id"] for each in of_it]
+
+
+def run_role(kubeconfig: Path, role: str, event_log: Path) -> Process:
+    """Run one role on free ports; nothing is waited for."""
+    flags = ("--role", role, "--event-log", str(event_log))
+    return Process("run", "--kubeconfig", str(kubeconfig), *FREE_PORTS, *flags)
+
+
+def now() -> datetime:
+    """Tell the time."""
+    return SystemClock().now()
+
+
+def moment(*, seconds: int = 0) -> str:
+    """Write the time, or a time near it, as a Job's status does."""
+    return (now() + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def last_hour() -> str:
+    """Write the newest full hour."""
+    return now().strftime("%Y-%m-%dT%H:00:00Z")
+
+
+def watch_past(kube: Kube, namespace: str, instant: str) -> None:
+    """Watch the namespace's monitors until an instant has passed."""
+    ends = datetime.fromisoformat(instant)
+    while (left := (ends - now()).total_seconds()) > 0:
+        since = kube.send("GET", MONITORS.path(namespace)).body["metadata"]
+        for _ in kube.watch(MONITORS, namespace, since["resourceVersion"], left):
+            pass
