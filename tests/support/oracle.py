@@ -128,14 +128,14 @@ class Mark:
     by_hand: bool = False
 
 
-def _in_order(mark: Mark) -> tuple[datetime, datetime, bool]:
+def _in_order(mark: Mark) -> tuple[datetime, datetime, bool, bool]:
     """Order what becomes known at one instant by when it happened.
 
     What expires because of what was heard comes after it.
     """
     is_silence = mark.verdict == "silence"
     at = mark.at if mark.at + JUDGED_AFTER == mark.known_at else mark.known_at
-    return mark.known_at, at, is_silence
+    return mark.known_at, at, is_silence, mark.run is not None
 
 
 @dataclass(frozen=True)
@@ -205,8 +205,9 @@ class Count:
         if incident is not None:
             told = replace(incident, reason=Reason.RUN_FAILED)
             self.tally = replace(self.tally, incident=told)
-        if not self.counted & {mark.run, mark.slot}:
+        if not self.counted & {mark.run, mark.slot} or not self.tally.failures:
             self._fail(mark, rules)
+        self.tally = replace(self.tally, successes=0)
 
     def _silence(self, mark: Mark, rules: Rules) -> None:
         if self.tally.incident is None and mark.at > self.excused_until:
@@ -411,7 +412,7 @@ class CronJobOracle(Oracle):
         self._limits = {
             run.uid: self._limit(run)
             for run in runs
-            if run.slot is not None and run.ready_at is not None
+            if run.slot is not None and run.appeared_at is not None
         }
         self._scheduled = sorted(
             (run for run in runs if run.uid in self._limits),
@@ -426,9 +427,8 @@ class CronJobOracle(Oracle):
 
     def _reports(self) -> Iterator[Mark]:
         for run in self.runs:
-            at = run.appeared_at
-            if at is not None and at == run.ended_at:
-                yield Mark(at, at, "report", Reason.ON_SCHEDULE)
+            if run.ended_at is not None:
+                yield Mark(run.ended_at, run.ended_at, "report", Reason.ON_SCHEDULE)
 
     def _outcomes(self) -> Iterator[Mark]:
         for run in self.runs:
@@ -547,7 +547,8 @@ class CronJobOracle(Oracle):
 
     def _is_open(self, run: Execution, slot: datetime, by: datetime) -> bool:
         """Tell whether a run was open at a slot, as far as is known by an instant."""
-        if run.slot == slot or run.ready_at is None or run.ready_at > by:
+        appeared_at = run.appeared_at
+        if run.slot == slot or appeared_at is None or appeared_at > by:
             return False
         if run.started_at > slot:
             return False
@@ -555,7 +556,7 @@ class CronJobOracle(Oracle):
             (each for each in (run.ended_at, run.deleted_at) if each), default=None
         )
         if end is not None and end <= by:
-            return slot < end
+            return slot <= end
         limit = self._limits[run.uid]
         return limit is None or slot < limit[0]
 
@@ -570,7 +571,11 @@ class CronJobOracle(Oracle):
     # Now
 
     def next_expected(self, at: datetime) -> datetime | None:
-        """Return the earliest slot that is not settled at an instant."""
+        """Return the earliest slot that is not settled; None while a run is open."""
+        slot = self._earliest(at)
+        return None if slot is None or self._is_excused(slot, at) else slot
+
+    def _earliest(self, at: datetime) -> datetime | None:
         reign, rules = self.reign(at), self.history.rules(at)
         table = self._tables[reign.armed_at]
         oldest = max(reign.armed_at, at - rules.grace - JUDGED_AFTER)
@@ -622,6 +627,9 @@ class PingOracle(Oracle):
         self._calls = calls
         self._heard: list[Call] = []
         self._arrived = False
+        self._missed: datetime | None = None
+        """The due of an interval that was missed, until something ends."""
+        self._first_by: datetime | None = None
         self._count = Count()
         self._open: dict[str | None, OpenRun] = {}
         self._settled = eras[0].since
@@ -684,10 +692,13 @@ class PingOracle(Oracle):
             if call.run_id not in self._open:
                 self._open[call.run_id] = OpenRun(at, self._own_slot(at))
             self._settled = max(self._settled, self._own_slot(at))
-        elif not self._is_repeated(call, rules):
+            return
+        if not self._is_repeated(call, rules):
             self._end(call, rules)
-        elif rules.interval is not None:
+        self._settled = max(self._settled, self._own_slot(at))
+        if rules.interval is not None:
             self._due = at + rules.interval
+        self._missed = None
 
     def _is_repeated(self, call: Call, rules: Rules) -> bool:
         """Tell whether it is the outcome of a run that was told before."""
@@ -717,9 +728,6 @@ class PingOracle(Oracle):
         name = None if run is None else f"{call.run_id} {started_at}"
         mark = Mark(at, at, verdict, Reason.RUN_FAILED, run=name, position=started_at)
         self._count.take(mark, rules)
-        self._settled = max(self._settled, self._own_slot(at))
-        if rules.interval is not None:
-            self._due = at + rules.interval
 
     def _own_slot(self, at: datetime) -> datetime:
         """Return the slot that a ping stands for: it may come a little early."""
@@ -745,14 +753,14 @@ class PingOracle(Oracle):
                 reason, name = Reason.RUN_MISSED, None
                 if rules.interval is not None and slot is not None:
                     self._due = slot + rules.interval
+                    self._missed = slot
+                self._first_by = at
             else:
                 run = self._open[run_id[0]]
                 run.lapsed = True
                 slot, reason = None, Reason.RUN_OVERDUE
                 name = f"{run_id[0]} {run.started_at}"
                 self._settled = max(self._settled, at)
-                if rules.interval is not None:
-                    self._due = at + rules.interval
             mark = Mark(at + JUDGED_AFTER, at, "silence", reason, slot, name)
             self._count.take(mark, rules)
             self._note(at + JUDGED_AFTER)
@@ -782,7 +790,8 @@ class PingOracle(Oracle):
             return None
         if not self._arrived:
             within = rules.first_check_in_within
-            return self.reign(at).armed_at + within if within else None
+            since = max(self.reign(at).armed_at, self._first_by or NEVER)
+            return since + within if within else None
         due = self._expected(at)
         return due + rules.grace if due else None
 
