@@ -146,6 +146,8 @@ class Tally:
     successes: int = 0
     incident: Trouble | None = None
     reported: bool = False
+    recovered_by: datetime = NEVER
+    """Slot of the newest run that ended an incident."""
 
 
 @dataclass
@@ -189,13 +191,17 @@ class Count:
             return
         successes = self.tally.successes + 1
         over = successes >= rules.recovery_threshold
+        recovered_by = self.tally.recovered_by
         if over and self.tally.incident is not None:
             self.excused_until = mark.at
+            if not mark.by_hand:
+                recovered_by = max(recovered_by, mark.position)
         self.tally = replace(
             self.tally,
             failures=0,
             successes=successes,
             incident=None if over else self.tally.incident,
+            recovered_by=recovered_by,
         )
 
     def _bad(self, mark: Mark, rules: Rules) -> None:
@@ -210,6 +216,8 @@ class Count:
         self.tally = replace(self.tally, successes=0)
 
     def _silence(self, mark: Mark, rules: Rules) -> None:
+        if mark.run is None and mark.position < self.tally.recovered_by:
+            return
         if self.tally.incident is None and mark.at > self.excused_until:
             self.counted |= {mark.run, mark.slot if mark.run is None else None}
             self.counted.discard(None)
@@ -528,7 +536,12 @@ class CronJobOracle(Oracle):
                 if known_at > reign.until:
                     break
                 if not self._appeared(slot, at) and not self._is_excused(slot, at):
-                    yield Mark(known_at, at, "silence", self._why(slot, at), slot)
+                    why = self._why(slot, at)
+                    yield Mark(known_at, at, "silence", why, slot, position=slot)
+
+    def _is_replaced(self, slot: datetime, by: datetime) -> bool:
+        """Tell whether a newer run ended an incident: older slots are excused."""
+        return slot < self.tally(by).recovered_by
 
     def _appeared(self, slot: datetime, by: datetime) -> bool:
         run = self._by_slot.get(slot)
@@ -558,7 +571,7 @@ class CronJobOracle(Oracle):
         if end is not None and end <= by:
             return slot <= end
         limit = self._limits[run.uid]
-        return limit is None or slot < limit[0]
+        return limit is None or slot <= limit[0]
 
     def _why(self, slot: datetime, at: datetime) -> Reason:
         if self.history.rules(at).gone:
@@ -573,14 +586,14 @@ class CronJobOracle(Oracle):
     def next_expected(self, at: datetime) -> datetime | None:
         """Return the earliest slot that is not settled; None while a run is open."""
         slot = self._earliest(at)
-        return None if slot is None or self._is_excused(slot, at) else slot
+        return None if self._is_excused(at, at) else slot
 
     def _earliest(self, at: datetime) -> datetime | None:
         reign, rules = self.reign(at), self.history.rules(at)
         table = self._tables[reign.armed_at]
         oldest = max(reign.armed_at, at - rules.grace - JUDGED_AFTER)
         for slot in table.between(oldest, self.history.end + 400 * DAY):
-            if self._appeared(slot, at):
+            if self._appeared(slot, at) or self._is_replaced(slot, at):
                 continue
             if slot <= at and self._is_excused(slot, at):
                 continue
@@ -726,7 +739,8 @@ class PingOracle(Oracle):
             self._longest = max(self._longest or timedelta(), at - started_at)
         verdict = "good" if good else "bad"
         name = None if run is None else f"{call.run_id} {started_at}"
-        mark = Mark(at, at, verdict, Reason.RUN_FAILED, run=name, position=started_at)
+        slot = self._missed if rules.interval else self._own_slot(started_at)
+        mark = Mark(at, at, verdict, Reason.RUN_FAILED, slot, name, position=started_at)
         self._count.take(mark, rules)
 
     def _own_slot(self, at: datetime) -> datetime:
@@ -761,7 +775,9 @@ class PingOracle(Oracle):
                 slot, reason = None, Reason.RUN_OVERDUE
                 name = f"{run_id[0]} {run.started_at}"
                 self._settled = max(self._settled, at)
-            mark = Mark(at + JUDGED_AFTER, at, "silence", reason, slot, name)
+            mark = Mark(
+                at + JUDGED_AFTER, at, "silence", reason, slot, name, position=at
+            )
             self._count.take(mark, rules)
             self._note(at + JUDGED_AFTER)
 

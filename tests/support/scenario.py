@@ -141,6 +141,7 @@ class Scenario:
         """Whether a ping replica is there while the clock is turned."""
         self._accounts, self._events = accounts, folder / "events.jsonl"
         self._since: datetime | None = None
+        self._replica = PRESENT
         self._running = AsyncExitStack()
         self.role: OperatorRole | None = None
         self.metrics = OperatorMetrics("test")
@@ -208,14 +209,16 @@ class Scenario:
     async def turn_to(self, when: datetime) -> None:
         """Let time leap to an instant; returns when all it leads to is stored."""
         if self.heard and self._since is not None:
-            await self.attend(self._since, when)
+            await self.attend(self._since, when, self._replica)
         self.clock.turn_to(when)
         await self.settle()
 
-    async def attend(self, since: datetime, until_: datetime) -> None:
+    async def attend(
+        self, since: datetime, until_: datetime, name: str = PRESENT
+    ) -> None:
         """Write the Lease of a ping replica that was there all this time."""
-        self._since = since
-        await self.ask(self.kube.apply, lease(PRESENT, since, until_))
+        self._since, self._replica = since, name
+        await self.ask(self.kube.apply, lease(name, since, until_))
 
     async def settle(self) -> None:
         """Return when the operator has heard, judged and stored all there is."""
@@ -356,7 +359,7 @@ class Scenario:
 
     async def delete(self, resource: Resource, name: str) -> None:
         """Delete an object; returns when the operator knows."""
-        await self.ask(self.kube.delete, resource, self.namespace, name)
+        await self.ask(remove, self.kube, resource, self.namespace, name)
         await self.settle()
 
     async def edit(self, resource: Resource, name: str, **spec: Any) -> Object:
@@ -461,6 +464,12 @@ async def running(work: Any) -> AsyncIterator[None]:
             await task
 
 
+def remove(kube: Kube, resource: Resource, namespace: str, name: str) -> None:
+    """Delete an object for good: a Job would wait for a garbage collector else."""
+    query = {"propagationPolicy": "Background"}
+    kube.send("DELETE", resource.path(namespace, name), query=query)
+
+
 def remove_all(
     kube: Kube, resource: Resource, namespace: str, prefix: str = ""
 ) -> None:
@@ -470,8 +479,8 @@ def remove_all(
         if not name.startswith(prefix):
             continue
         try:
-            kube.delete(resource, namespace, name)
-        except RefusedError as refusal:
+            remove(kube, resource, namespace, name)
+        except RefusedError as refusal:  # a Lease or a segment: its owner was quicker
             if refusal.status != HTTPStatus.NOT_FOUND:
                 raise
 

@@ -402,6 +402,10 @@ class CronJobStory(Story):
     ) -> None:
         if not self._exists(run):
             return
+        if run.slot is not None and at == run.slot + self.grace + SECOND:
+            # As late as its deadline is judged: nobody can say which was first.
+            self.plan(at + SECOND, lambda now: self._get_ready(run, now, length))
+            return
         run.ready_at = at
         self._report(run, Kind.START, run.started_at, at)
         if length is None:

@@ -13,7 +13,7 @@ from heartbeats.core.model import (
     Run,
     State,
 )
-from heartbeats.core.runs import close, forget_vanished
+from heartbeats.core.runs import close, find, forget_vanished
 from heartbeats.core.schedule import finish_deadline, open_runs
 from heartbeats.core.slots import excuse_expired, settle_slots
 from heartbeats.core.subject import Subject
@@ -22,9 +22,9 @@ from heartbeats.core.subject import Subject
 def end(state: State, subject: Subject, check_in: CheckIn) -> State:
     """End a run: the word follows the newest run, not the newest message."""
     policy = subject.policy
-    overdue = check_in.run_id in state.counted_runs or _was_missed(
-        state, subject, check_in
-    )
+    run = find(state, check_in)
+    overdue = run is not None and run.id in state.counted_runs
+    overdue = overdue or _was_missed(state, subject, check_in)
     after = record(close(state, check_in), check_in, policy)
     after = settle_slots(after, policy, subject.table, check_in)
     if _is_older_run(state, check_in):

@@ -25,7 +25,19 @@ def rearmed(state: State, policy: Policy, table: Timetable, *, now: datetime) ->
     )
     if policy.suspended or (policy.source is Source.PING and is_new(state)):
         return clean
-    return replace(clean, next_expected_at=table.next_after(now))
+    return replace(clean, next_expected_at=_first_due(state, table, now))
+
+
+def _first_due(state: State, table: Timetable, now: datetime) -> datetime | None:
+    """Return what is due first from now on; an interval runs from the last outcome."""
+    outcomes = (state.last_success_at, state.last_failure_at)
+    last = max((at for at in outcomes if at is not None), default=None)
+    if table.cron is not None or last is None:
+        return table.next_after(now)
+    due_at = table.next_after(last)
+    if due_at is None or due_at < now:
+        due_at = table.next_after(now)
+    return due_at and _whole_second(due_at)
 
 
 def settle_slots(

@@ -121,10 +121,7 @@ async def test_a_run_has_until_the_next_slot_and_its_grace(scenario: Scenario) -
     await quiet_until(scenario, deadline - SECOND)
     await scenario.turn_to(deadline + 2 * SECOND)
     await assert_hung(scenario, deadline, slot=text(slot))
-    await scenario.ask(
-        scenario.kube.delete, JOBS, scenario.namespace, run["metadata"]["name"]
-    )
-    await scenario.settle()
+    await scenario.delete(JOBS, run["metadata"]["name"])
     assert (await scenario.status("daily-cronjob"))["state"] == "Down"
 
 

@@ -267,7 +267,4 @@ async def away(
 async def forget_jobs(scenario: Scenario) -> None:
     """Delete every Job, as history limits, TTLs and the garbage collector do."""
     for item in await scenario.ask(scenario.kube.items, JOBS, scenario.namespace):
-        await scenario.ask(
-            scenario.kube.delete, JOBS, scenario.namespace, item["metadata"]["name"]
-        )
-    await scenario.settle()
+        await scenario.delete(JOBS, item["metadata"]["name"])

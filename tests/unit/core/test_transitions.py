@@ -503,6 +503,32 @@ def test_what_forbid_skipped_within_the_limit_of_a_run_is_not_missed() -> None:
     assert story.deadline == NINE + 2 * HOUR + 5 * MINUTE
 
 
+def test_arming_does_not_move_the_due_of_an_interval() -> None:
+    story = Story(PINGED).at(NINE).ping()
+    story.at(NINE + 30 * MINUTE).rules(replace(PINGED, suspended=True))
+    story.at(NINE + 31 * MINUTE).rules(PINGED)
+    assert story.state.next_expected_at == NINE + HOUR
+    story.at(NINE + 40 * MINUTE).rules(replace(PINGED, interval=2 * HOUR))
+    assert story.state.next_expected_at == NINE + 2 * HOUR
+
+
+def test_an_interval_that_ran_out_during_a_pause_begins_anew() -> None:
+    story = Story(PINGED).at(NINE).ping()
+    story.at(NINE + 30 * MINUTE).rules(replace(PINGED, suspended=True))
+    story.at(NINE + 90 * MINUTE).rules(PINGED)
+    assert story.state.next_expected_at == NINE + 150 * MINUTE
+
+
+def test_an_overdue_run_without_run_id_that_fails_is_counted_once() -> None:
+    policy = replace(NIGHTLY_PING, failure_threshold=2, max_runtime=HOUR)
+    story = Story(policy)
+    two = NINE.replace(hour=2) + 24 * HOUR
+    story.at(two).ping(Kind.START)
+    story.silence(two + 2 * HOUR)
+    story.at(two + 3 * HOUR).ping(Kind.FAILURE)
+    assert story.state.consecutive_failures == 1
+
+
 def test_a_first_check_in_that_is_missed_is_counted_once_a_window() -> None:
     policy = replace(PINGED, first_check_in_within=24 * HOUR, failure_threshold=2)
     story = Story(policy, at=NINE).silence(NINE + 25 * HOUR)
