@@ -126,6 +126,7 @@ class Mark:
     position: datetime = NEVER
     """Slot or start of the run: state follows the newest run."""
     by_hand: bool = False
+    tells_slot: bool = True
 
 
 def _in_order(mark: Mark) -> tuple[datetime, datetime, bool, bool]:
@@ -146,8 +147,6 @@ class Tally:
     successes: int = 0
     incident: Trouble | None = None
     reported: bool = False
-    recovered_by: datetime = NEVER
-    """Slot of the newest run that ended an incident."""
 
 
 @dataclass
@@ -191,17 +190,13 @@ class Count:
             return
         successes = self.tally.successes + 1
         over = successes >= rules.recovery_threshold
-        recovered_by = self.tally.recovered_by
         if over and self.tally.incident is not None:
             self.excused_until = mark.at
-            if not mark.by_hand:
-                recovered_by = max(recovered_by, mark.position)
         self.tally = replace(
             self.tally,
             failures=0,
             successes=successes,
             incident=None if over else self.tally.incident,
-            recovered_by=recovered_by,
         )
 
     def _bad(self, mark: Mark, rules: Rules) -> None:
@@ -216,8 +211,8 @@ class Count:
         self.tally = replace(self.tally, successes=0)
 
     def _silence(self, mark: Mark, rules: Rules) -> None:
-        if mark.run is None and mark.position < self.tally.recovered_by:
-            return
+        if mark.run is not None and mark.slot in self.counted:
+            return  # its window expired before
         if self.tally.incident is None and mark.at > self.excused_until:
             self.counted |= {mark.run, mark.slot if mark.run is None else None}
             self.counted.discard(None)
@@ -226,7 +221,9 @@ class Count:
     def _fail(self, mark: Mark, rules: Rules) -> None:
         failures, incident = self.tally.failures + 1, self.tally.incident
         if incident is None and failures >= rules.failure_threshold:
-            incident = Trouble(mark.at, mark.reason, mark.slot)
+            incident = Trouble(
+                mark.at, mark.reason, mark.slot if mark.tells_slot else None
+            )
         self.tally = replace(
             self.tally, failures=failures, successes=0, incident=incident
         )
@@ -539,10 +536,6 @@ class CronJobOracle(Oracle):
                     why = self._why(slot, at)
                     yield Mark(known_at, at, "silence", why, slot, position=slot)
 
-    def _is_replaced(self, slot: datetime, by: datetime) -> bool:
-        """Tell whether a newer run ended an incident: older slots are excused."""
-        return slot < self.tally(by).recovered_by
-
     def _appeared(self, slot: datetime, by: datetime) -> bool:
         run = self._by_slot.get(slot)
         at = run.appeared_at if run else None
@@ -593,7 +586,7 @@ class CronJobOracle(Oracle):
         table = self._tables[reign.armed_at]
         oldest = max(reign.armed_at, at - rules.grace - JUDGED_AFTER)
         for slot in table.between(oldest, self.history.end + 400 * DAY):
-            if self._appeared(slot, at) or self._is_replaced(slot, at):
+            if self._appeared(slot, at):
                 continue
             if slot <= at and self._is_excused(slot, at):
                 continue
@@ -698,6 +691,8 @@ class PingOracle(Oracle):
 
     def _hear(self, call: Call) -> None:
         at, rules = call.at, self.history.rules(call.at)
+        if not self._arrived:
+            self._settled = max(self._settled, at)
         self._arrived = True
         if call.kind is Kind.LOG:
             return
@@ -739,7 +734,11 @@ class PingOracle(Oracle):
             self._longest = max(self._longest or timedelta(), at - started_at)
         verdict = "good" if good else "bad"
         name = None if run is None else f"{call.run_id} {started_at}"
-        slot = self._missed if rules.interval else self._own_slot(started_at)
+        slot: datetime | None = self._own_slot(started_at)
+        if rules.interval is not None:
+            missed = self._missed
+            is_its = missed is not None and started_at < missed + rules.interval
+            slot = missed if is_its else None
         mark = Mark(at, at, verdict, Reason.RUN_FAILED, slot, name, position=started_at)
         self._count.take(mark, rules)
 

@@ -6,15 +6,18 @@ reached. What it saw are edges. It expects nothing and knows no verdicts: what t
 edges ought to be is written in docs/states.md.
 """
 
+from collections import deque
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 from heartbeats.core.catchup import Gap, Remains, catch_up, told_once
 from heartbeats.core.model import (
     Blindness,
     CheckIn,
     CronJobFacts,
+    Judged,
     Kind,
     MonitorKey,
     Reason,
@@ -87,9 +90,7 @@ class Scene:
 
     def rules(self) -> tuple[Subject, Trouble | None]:
         """Return what the monitor is judged by."""
-        around = Surroundings(cron_job=self.cron_job, last_known=self.state.judged)
-        policy, trouble = resolve(self.spec, around, now=self.now)
-        return Subject.of(Uid("uid"), policy, trouble, self.cron_job), trouble
+        return _rules(self.spec, self.cron_job, self.state.judged)
 
     def word(self) -> Verdict:
         """Return what the monitor says now."""
@@ -107,6 +108,15 @@ class Scene:
         return (late is None or not self.now < late <= at) and (
             deadline is None or deadline.at > at - JUDGED_AFTER
         )
+
+
+@cache
+def _rules(
+    spec: Spec, cron_job: CronJobFacts | None, judged: Judged
+) -> tuple[Subject, Trouble | None]:
+    around = Surroundings(cron_job=cron_job, last_known=judged)
+    policy, trouble = resolve(spec, around, now=START_AT)
+    return Subject.of(Uid("uid"), policy, trouble, cron_job), trouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,10 +405,10 @@ def created() -> list[Scene]:
 def walk() -> set[Edge]:
     """Return every edge that is reached from a monitor's creation."""
     seen: set[Hashable] = set()
-    waiting = created()
+    waiting = deque(created())
     edges = {_edge("", Happening("it is created", scene)) for scene in waiting}
     while waiting:
-        scene = waiting.pop()
+        scene = waiting.popleft()
         if _likeness(scene) in seen:
             continue
         seen.add(_likeness(scene))
@@ -431,23 +441,18 @@ def _edge(before: str, happening: Happening) -> Edge:
 def _likeness(scene: Scene) -> Hashable:
     """Return what two scenes share from which the same edges lead on."""
     state, word = scene.state, scene.word()
-    last = state.last_check_in
-    runs = {
-        (run.vanished, run.unseen, run.id in state.counted_runs)
-        for run in state.active_runs
-    }
     return (
-        scene.spec,
-        scene.cron_job,
+        (scene.spec.source, scene.spec.suspend, scene.spec.failure_threshold),
         (word.health, word.reason),
         state.incident and state.incident.reason,
+        state.trouble and state.trouble.reason,
         (state.mismatch_at, state.ambiguous_at, state.blind_at).count(None),
         state.unseen_slot_at is None,
-        min(state.consecutive_failures, scene.spec.failure_threshold or 1),
-        min(state.consecutive_successes, scene.spec.recovery_threshold or 1),
-        frozenset(runs),
-        state.next_expected_at is None,
-        (state.last_start_at, state.last_success_at, state.last_failure_at).count(None),
-        last and (last.kind, last.scheduled, last.revision is None),
-        scene.is_clear_until(scene.now + 2 * MINUTE),
+        state.consecutive_failures > 0,
+        state.consecutive_successes > 0,
+        len(state.active_runs) > 0,
+        any(run.vanished or run.unseen for run in state.active_runs),
+        len(state.counted_runs) > 0,
+        state.last_success_at is None and state.last_failure_at is None,
+        scene.due() is None,
     )

@@ -75,9 +75,7 @@ async def scenario(
     """Prepare a namespace with the ServiceAccount that pods need, and a clock."""
     with fresh_namespace(kube) as namespace:
         account = {"name": "default", "namespace": namespace}
-        kube.create(
-            {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account}
-        )
+        kube.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account})
         found = Scenario(kube, namespace, accounts, tmp_path)
         try:
             yield found

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from support.resources import Object
 from support.scenario import Scenario, assert_down, assert_up, at, text
 from support.workloads import complete, cron_job, ended_by
 
@@ -15,7 +16,7 @@ END = TEN + timedelta(minutes=3)
 INDEXED = {"completionMode": "Indexed", "completions": 3, "parallelism": 3}
 PER_INDEX = {**INDEXED, "backoffLimitPerIndex": 0, "backoffLimit": 6}
 
-REASONS = {
+REASONS: dict[str, tuple[Object, Object]] = {
     "BackoffLimitExceeded": ({}, {"failed": 1}),
     "DeadlineExceeded": ({"activeDeadlineSeconds": 180}, {"failed": 1}),
     "PodFailurePolicy": ({}, {"failed": 1}),
@@ -48,9 +49,7 @@ async def test_a_job_that_failed_is_down_and_says_why(
         for kind in ("FailureTarget", "Failed")
     ]
     started = text(TEN + timedelta(seconds=9))
-    await scenario.ends(
-        run, {"startTime": started, "conditions": conditions, **counts}
-    )
+    await scenario.ends(run, {"startTime": started, "conditions": conditions, **counts})
     status = await scenario.said("hourly-cronjob", "Down")
     await assert_down(
         scenario, "hourly-cronjob", "RunFailed", END, reason, "exit code 3", "disk full"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,9 @@ SUNDAY = "2026-03-08"
 MONDAY = "2026-03-09"
 
 
-async def job(scenario: Scenario, schedule: str, start: datetime, **spec: str) -> Object:
+async def job(
+    scenario: Scenario, schedule: str, start: datetime, **spec: Any
+) -> Object:
     """Start at an instant with one CronJob of this schedule."""
     await scenario.start(start)
     return await scenario.monitored(

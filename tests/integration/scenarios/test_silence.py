@@ -1,6 +1,7 @@
 """Runs that do not come: why, how many, and while somebody wanted them not to."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ PAST = timedelta(seconds=2)
 
 
 async def daily(
-    scenario: Scenario, annotations: dict[str, str] | None = None, **spec: object
+    scenario: Scenario, annotations: dict[str, str] | None = None, **spec: Any
 ) -> Object:
     """Start half an hour before the first slot of a CronJob that runs daily at ten."""
     await scenario.start(START)
@@ -35,7 +36,7 @@ async def daily(
     )
 
 
-async def watched(scenario: Scenario, word: str = "New", **spec: object) -> Object:
+async def watched(scenario: Scenario, word: str = "New", **spec: Any) -> Object:
     """Start with a CronJob that runs daily at ten, and a monitor of its user's."""
     await scenario.create(cron_job_monitor(scenario.namespace, MINE, "job", **spec))
     await scenario.start(START)
@@ -57,7 +58,7 @@ async def assert_silent(scenario: Scenario, name: str, warnings: int = 0) -> Obj
 async def test_a_missed_start_names_what_the_controller_said(
     scenario: Scenario,
 ) -> None:
-    """startingDeadlineSeconds passed: the slot is lost, and why is in the message."""
+    """Too late by startingDeadlineSeconds: why is in the message."""
     stored = await daily(scenario, startingDeadlineSeconds=60)
     await scenario.turn_to(TEN + timedelta(minutes=2))
     said = "Missed scheduled time to start a job: Fri, 06 Mar 2026 10:00:00 +0000"
@@ -166,9 +167,7 @@ async def test_a_pause_that_ends_by_itself_arms_the_monitor(scenario: Scenario) 
     status = await scenario.said(MINE, "New")
     assert status["nextExpectedTime"] == text(TEN + 3 * DAY)
     await scenario.fails(stored, TEN + 3 * DAY)
-    await assert_down(
-        scenario, MINE, "RunFailed", TEN + 3 * DAY + timedelta(seconds=9)
-    )
+    await assert_down(scenario, MINE, "RunFailed", TEN + 3 * DAY + timedelta(seconds=9))
 
 
 async def test_a_monitor_that_is_down_stays_down_after_a_pause(
@@ -193,7 +192,7 @@ async def test_a_monitor_that_is_down_stays_down_after_a_pause(
 async def test_three_silent_slots_in_a_row_are_down_two_are_not(
     scenario: Scenario,
 ) -> None:
-    """failureThreshold 3: each expired window is one bad run, told in the log."""
+    """With failureThreshold 3 each expired window is one bad run, told in the log."""
     stored = await daily(scenario, {"heartbeats.dev/failure-threshold": "3"})
     await scenario.succeeds(stored, TEN)
     for missed in (1, 2):
@@ -217,7 +216,7 @@ async def test_three_silent_slots_in_a_row_are_down_two_are_not(
 
 
 async def test_two_good_runs_in_a_row_are_up_one_is_not(scenario: Scenario) -> None:
-    """recoveryThreshold 2: a bad one between them starts the count anew."""
+    """With recoveryThreshold 2 a bad one between them starts the count anew."""
     stored = await watched(scenario, recoveryThreshold=2)
     await scenario.fails(stored, TEN)
     await scenario.succeeds(stored, TEN + DAY)
@@ -262,4 +261,3 @@ async def test_an_old_cron_job_is_judged_from_its_next_slot_on(
     assert await scenario.events(OURS) == []
     await scenario.turn_to(TEN + GRACE + PAST)
     await assert_down(scenario, OURS, "RunMissed", TEN + GRACE)
-

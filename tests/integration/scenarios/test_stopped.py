@@ -1,6 +1,7 @@
 """What happened while no operator ran, and CronJobs that leave and come back."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ TWO_HOURS = {"heartbeats.dev/grace-period": "2h"}
 
 
 async def daily(
-    scenario: Scenario, annotations: dict[str, str] | None = None, **spec: object
+    scenario: Scenario, annotations: dict[str, str] | None = None, **spec: Any
 ) -> Object:
     """Start half an hour before the first slot of a CronJob that runs daily at ten."""
     await scenario.start(START)
@@ -29,7 +30,7 @@ async def daily(
 
 
 def written(
-    scenario: Scenario, annotations: dict[str, str] | None = None, **spec: object
+    scenario: Scenario, annotations: dict[str, str] | None = None, **spec: Any
 ) -> Object:
     """Write a CronJob that runs daily at ten."""
     return cron_job(
@@ -50,7 +51,7 @@ def written(
     ids=["history-limit-0", "ttl-0"],
 )
 async def test_a_success_whose_job_went_unseen_is_inferred(
-    scenario: Scenario, keeping: dict[str, object]
+    scenario: Scenario, keeping: dict[str, Any]
 ) -> None:
     """The CronJob's status is all that is left, and enough."""
     stored = await daily(scenario, **keeping)
@@ -257,8 +258,12 @@ async def away(
     await scenario.delete(CRON_JOBS, "job")
     await scenario.delete(MONITORS, OURS)
     await scenario.turn_to(back_at)
-    fresh = {"namespace": scenario.namespace, "name": "job"}
-    fresh["annotations"] = stored["metadata"]["annotations"]  # type: ignore[assignment]
+    annotations = stored["metadata"]["annotations"]
+    fresh = {
+        "namespace": scenario.namespace,
+        "name": "job",
+        "annotations": annotations,
+    }
     await scenario.create({**stored, "metadata": fresh, "status": {}})
     await scenario.seen(OURS, lambda found: bool(found and found.get("status")))
     await scenario.settle()

@@ -166,8 +166,16 @@ class PingUrls:
 
     async def _deliver(self, entry: Entry) -> None:
         url = self._url(entry)
-        with suppress(errors.NotFound):  # the namespace is gone
+        if self._written.get(entry.uid) == url:
+            return  # it was marked again while it was being delivered
+        try:
             await self._put(_secret(entry, url), entry.key.namespace)
+        except errors.NotFound:
+            return  # the namespace is gone
+        except errors.Forbidden as error:
+            if not error.has_cause("NamespaceTerminating"):
+                raise
+            return
         self._written[entry.uid] = url
 
     async def _put(self, secret: dict[str, Any], namespace: str) -> None:

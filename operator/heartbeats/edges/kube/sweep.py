@@ -50,14 +50,19 @@ class MonitorSweep:
 
     async def first(self) -> None:
         """Return when the ledger knows every monitor that exists."""
+        was_absent = False
         while True:
             try:
                 missing = await self._missing()
             except errors.NotFound:
+                was_absent = True
                 self.problem = "the CRD is not installed: kubectl apply -k crds"
             except errors.KubeError as error:
                 self.problem = f"monitors cannot be listed: {error}"
             else:
+                if was_absent:
+                    was_absent = False
+                    self._on_deaf()  # kopf may not notice that it came
                 if not missing:
                     self.problem = None
                     return
