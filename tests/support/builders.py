@@ -215,6 +215,16 @@ def _may_create(applied: Any) -> bool:
     )
 
 
+def _check_preconditions(method: str, path: str, body: Any, old: Object) -> None:
+    """Refuse a write that names another uid or version than there is."""
+    if method not in {"PATCH", "DELETE"}:
+        return
+    wanted = body["metadata"] if method == "PATCH" else body["preconditions"]
+    for name in {"uid", "resourceVersion"} & wanted.keys():
+        if wanted[name] != old["metadata"][name]:
+            raise errors.Conflict(f"another {name} of {path}", code=409)
+
+
 class MemoryApi(Client):
     """A client whose API server is a dictionary, without sockets, failing on demand.
 
@@ -307,11 +317,7 @@ class MemoryApi(Client):
         if path not in self.objects:
             raise errors.NotFound(f"{path} not found", code=404)
         old = self.objects[path]
-        if method in {"PATCH", "DELETE"}:
-            wanted = body["metadata"] if method == "PATCH" else body["preconditions"]
-            for name in {"uid", "resourceVersion"} & wanted.keys():
-                if wanted[name] != old["metadata"][name]:
-                    raise errors.Conflict(f"another {name} of {path}", code=409)
+        _check_preconditions(method, path, body, old)
         match method:
             case "DELETE":
                 return self.objects.pop(path)

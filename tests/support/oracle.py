@@ -739,7 +739,16 @@ class PingOracle(Oracle):
             missed = self._missed
             is_its = missed is not None and started_at < missed + rules.interval
             slot = missed if is_its else None
-        mark = Mark(at, at, verdict, Reason.RUN_FAILED, slot, name, position=started_at)
+        mark = Mark(
+            at,
+            at,
+            verdict,
+            Reason.RUN_FAILED,
+            slot,
+            name,
+            position=started_at,
+            tells_slot=False,
+        )
         self._count.take(mark, rules)
 
     def _own_slot(self, at: datetime) -> datetime:

@@ -227,8 +227,10 @@ class Scenario:
         role = self.role
         if role is None:
             return
-        for stream in role.streams:
-            await stream.confirm(within=timedelta(seconds=PATIENCE))
+        within = timedelta(seconds=PATIENCE)
+        async with asyncio.TaskGroup() as group:
+            for stream in role.streams:
+                group.create_task(stream.confirm(within=within))
         await role.jobs.settled()
         for _ in range(2):  # the first turn may have begun before the clock moved
             last = role.watchdog.last_turn

@@ -28,6 +28,7 @@ from heartbeats.core.model import (
     Uid,
 )
 from heartbeats.core.policy import Surroundings, resolve
+from heartbeats.core.runs import UNNAMED
 from heartbeats.core.schedule import (
     Deadline,
     Expiry,
@@ -53,7 +54,7 @@ CRON_JOB = CronJobFacts(
     uid=Uid("cj"), name="nightly", namespace="shop", schedule=HOURLY, time_zone="UTC"
 )
 WATCHING = Spec(
-    source=Source.CRON_JOB, cron_job_name="nightly", max_runtime=10 * MINUTE
+    source=Source.CRON_JOB, cron_job_name="nightly", max_runtime=62 * MINUTE
 )
 PINGED = Spec(
     source=Source.PING,
@@ -68,6 +69,8 @@ class Edge:
     """A word, what happened, the word after it, and who was told of it."""
 
     before: str
+    cause: str
+    """The reason before."""
     fact: str
     after: str
     reason: str
@@ -173,8 +176,6 @@ def _coincides(scene: Scene, deadline: Deadline) -> bool:
     everything = deadlines(scene.state, subject.policy, subject.table)
     if sum(each.at <= deadline.at for each in everything) > 1:
         return True
-    if deadline.expiry is Expiry.FIRST_CHECK_IN:
-        return (subject.policy.failure_threshold or 1) > 1
     if due_at is None or deadline.expiry is not Expiry.FINISH:
         return False
     return due_at + subject.policy.grace <= deadline.at
@@ -183,12 +184,11 @@ def _coincides(scene: Scene, deadline: Deadline) -> bool:
 def _expiries(scene: Scene, deadline: Deadline) -> Iterator[tuple[str, Hindrances]]:
     """Name the passing of a deadline by what was awaited."""
     policy = scene.rules()[0].policy
-    below = scene.state.consecutive_failures + 1 < policy.failure_threshold
-    few = ", below failureThreshold" if below else ""
+    few = _few(scene)
     if is_unseen(scene.state, deadline):
         yield "a time ends in which nobody could hear", Hindrances()
     elif deadline.expiry is Expiry.FIRST_CHECK_IN:
-        yield "nothing came within firstCheckInWithin", Hindrances()
+        yield "nothing came within `firstCheckInWithin`" + few, Hindrances()
     elif deadline.expiry is Expiry.FINISH:
         yield "a started run does not end in time" + few, Hindrances()
     elif policy.orphaned:
@@ -215,9 +215,9 @@ def _reported(scene: Scene, fact: str, check_in: CheckIn) -> Happening:
 def _reports(scene: Scene) -> Iterator[tuple[str, CheckIn]]:
     run = _new_run(scene)
     yield "a run starts", replace(run, kind=Kind.START)
-    for ended in (run, *_ends(scene)):
-        yield _success(scene), ended
-        yield _failure(scene, ended), replace(ended, kind=Kind.FAILURE)
+    for good in (run, *_ends(scene)):
+        bad = replace(good, kind=Kind.FAILURE)
+        yield from ((_named(scene, each), each) for each in (good, bad))
     if scene.spec.source is Source.PING:
         yield from _pings(scene, run)
     else:
@@ -272,18 +272,38 @@ def _ends(scene: Scene) -> Iterator[CheckIn]:
             )
 
 
-def _success(scene: Scene, fact: str = "a run succeeds") -> str:
-    good = scene.state.consecutive_successes + 1
-    few = good < scene.rules()[0].policy.recovery_threshold
-    return fact + ", below recoveryThreshold" * (few and bool(scene.state.incident))
+def _named(scene: Scene, check_in: CheckIn, what: str = "a run") -> str:
+    """Name an outcome by what there is to know before it is judged."""
+    state, policy = scene.state, scene.rules()[0].policy
+    newest = state.applied.newest_run_at
+    if newest is not None and check_in.slot_at is not None:
+        what = "an older run" if check_in.slot_at < newest else what
+    if check_in.kind is Kind.SUCCESS:
+        good = state.consecutive_successes + 1
+        few = state.incident is not None and good < policy.recovery_threshold
+        few = few and not policy.suspended
+        return f"{what} succeeds" + ", below `recoveryThreshold`" * few
+    if _was_counted(scene, check_in):
+        return f"{what} fails that counted as missed or overdue"
+    return f"{what} fails{_few(scene)}"
 
 
-def _failure(scene: Scene, check_in: CheckIn) -> str:
-    if check_in.run_id in scene.state.counted_runs:
-        return "a run fails whose time was up already"
-    bad = scene.state.consecutive_failures + 1
-    few = bad < scene.rules()[0].policy.failure_threshold
-    return "a run fails" + ", below failureThreshold" * few
+def _few(scene: Scene) -> str:
+    policy = scene.rules()[0].policy
+    few = scene.state.consecutive_failures + 1 < policy.failure_threshold
+    return ", below `failureThreshold`" if few and not policy.suspended else ""
+
+
+def _was_counted(scene: Scene, check_in: CheckIn) -> bool:
+    """Tell whether silence was counted against the run that now reports."""
+    state = scene.state
+    for run in state.active_runs:
+        if run.id == (check_in.run_id or UNNAMED) and run.id in state.counted_runs:
+            return not run.unseen
+    due_at = state.next_expected_at
+    if not state.counted_slots or scene.spec.source is Source.CRON_JOB:
+        return check_in.slot_at in state.counted_slots
+    return due_at is not None and check_in.at < due_at
 
 
 def _pings(scene: Scene, run: CheckIn) -> Iterator[tuple[str, CheckIn]]:
@@ -291,9 +311,11 @@ def _pings(scene: Scene, run: CheckIn) -> Iterator[tuple[str, CheckIn]]:
     echo = replace(run, kind=Kind.FAILURE, ambiguous=True)
     yield "a failure comes that may be the echo of a refused success", echo
     last, incident = scene.state.last_check_in, scene.state.incident
-    if last is not None and last.kind.is_outcome:
+    is_open = bool(scene.state.active_runs)
+    if last is not None and last.kind.is_outcome and not is_open:
         again = replace(last, id=run.id, at=run.at, revision=run.revision)
-        yield "a client repeats its ping within a minute", again
+        if run.at - last.at < MINUTE:
+            yield "a client repeats its ping within a minute", again
     if incident is not None and incident.reason is Reason.RUN_MISSED:
         in_time = replace(run, at=incident.opened_at - SECOND)
         yield "a ping is found that had come in time", in_time
@@ -301,12 +323,12 @@ def _pings(scene: Scene, run: CheckIn) -> Iterator[tuple[str, CheckIn]]:
 
 def _jobs(scene: Scene, run: CheckIn) -> Iterator[tuple[str, CheckIn]]:
     by_hand = replace(run, at=scene.now + SECOND, slot_at=None, scheduled=False)
-    yield _success(scene, "a run started by hand succeeds"), by_hand
+    yield _named(scene, by_hand, "a run started by hand"), by_hand
     yield "a run started by hand fails", replace(by_hand, kind=Kind.FAILURE)
     if is_judged(scene.state, scene.rules()[0].policy):
         stray = replace(run, slot_at=_slot(scene) + 7 * MINUTE)
         yield (
-            _success(scene, "a run succeeds for a time that the schedule lacks"),
+            _named(scene, stray, "a run of a time that the schedule lacks"),
             stray,
         )
     newest = scene.state.applied.newest_run_at
@@ -406,21 +428,21 @@ def walk() -> set[Edge]:
     """Return every edge that is reached from a monitor's creation."""
     seen: set[Hashable] = set()
     waiting = deque(created())
-    edges = {_edge("", Happening("it is created", scene)) for scene in waiting}
+    edges = {_edge(None, Happening("it is created", scene)) for scene in waiting}
     while waiting:
         scene = waiting.popleft()
         if _likeness(scene) in seen:
             continue
         seen.add(_likeness(scene))
         scene = replace(scene, state=replace(scene.state, pending_flips=()))
-        before = scene.word().health
+        before = scene.word()
         for happening in facts(scene):
             edges.add(_edge(before, happening))
             waiting.append(happening.scene)
     return edges
 
 
-def _edge(before: str, happening: Happening) -> Edge:
+def _edge(before: Verdict | None, happening: Happening) -> Edge:
     word = happening.scene.word()
     flips = happening.scene.state.pending_flips
     assert len(flips) <= 1, f"one fact made several flips: {happening}"
@@ -429,7 +451,8 @@ def _edge(before: str, happening: Happening) -> Edge:
     if happening.check_in is not None:
         lines.append(for_check_in(KEY, happening.check_in, ""))
     return Edge(
-        before=before,
+        before=before.health if before else "",
+        cause=before.reason if before else "",
         fact=happening.fact,
         after=word.health,
         reason=word.reason,
