@@ -456,7 +456,9 @@ class CronJobOracle(Oracle):
             if limit is None:
                 continue
             at, known_at = limit
-            if run.ended_at is not None and run.ended_at <= at:
+            if run.ended_at is not None and run.ended_at < known_at:
+                continue
+            if run.ended_at == known_at > at + JUDGED_AFTER:
                 continue
             gone = run.deleted_at is not None and run.deleted_at <= at
             if gone and self._is_paid(run, at):
@@ -464,9 +466,11 @@ class CronJobOracle(Oracle):
             yield Mark(known_at, at, "silence", Reason.RUN_OVERDUE, run.slot, run.uid)
 
     def _is_paid(self, run: Execution, by: datetime) -> bool:
-        """Tell whether a newer run succeeded in place of one that was deleted."""
+        """Tell whether a newer run succeeded after this one was deleted."""
+        assert run.deleted_at is not None
         return any(
-            ended_at <= by and (other.slot or other.started_at) > (run.slot or by)
+            run.deleted_at <= ended_at <= by
+            and (other.slot or other.started_at) > (run.slot or by)
             for ended_at, other in self._good
         )
 
@@ -691,11 +695,9 @@ class PingOracle(Oracle):
 
     def _hear(self, call: Call) -> None:
         at, rules = call.at, self.history.rules(call.at)
-        if not self._arrived:
-            self._settled = max(self._settled, at)
-        self._arrived = True
         if call.kind is Kind.LOG:
             return
+        self._arrived = True
         if call.kind is Kind.START:
             if call.run_id not in self._open:
                 self._open[call.run_id] = OpenRun(at, self._own_slot(at))

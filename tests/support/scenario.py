@@ -556,7 +556,9 @@ def assert_up(scenario: Scenario, name: str, status: Object, when: datetime) -> 
     """Check all that tells of a success at an instant."""
     assert status["state"] == "Up", status
     assert "incident" not in status, status
-    assert condition_of({"status": status}, "Healthy")["status"] == "True"
+    condition = condition_of({"status": status}, "Healthy")
+    assert (condition["status"], condition["reason"]) == ("True", "OnSchedule")
+    assert condition["lastTransitionTime"] <= text(when), condition
     assert status["lastCheckIn"]["outcome"] == "success", status
     assert status["lastCheckIn"]["time"][:19] == text(when)[:19], status
     assert status["lastSuccessTime"][:19] == text(when)[:19], status

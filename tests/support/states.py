@@ -276,8 +276,8 @@ def _named(scene: Scene, check_in: CheckIn, what: str = "a run") -> str:
     """Name an outcome by what there is to know before it is judged."""
     state, policy = scene.state, scene.rules()[0].policy
     newest = state.applied.newest_run_at
-    if newest is not None and check_in.slot_at is not None:
-        what = "an older run" if check_in.slot_at < newest else what
+    if newest and check_in.slot_at and check_in.slot_at < newest:
+        return "a run ends that is older than the newest"
     if check_in.kind is Kind.SUCCESS:
         good = state.consecutive_successes + 1
         few = state.incident is not None and good < policy.recovery_threshold
@@ -334,7 +334,10 @@ def _jobs(scene: Scene, run: CheckIn) -> Iterator[tuple[str, CheckIn]]:
     newest = scene.state.applied.newest_run_at
     if newest is not None:
         older = replace(run, at=scene.now + SECOND, slot_at=newest - HOUR)
-        yield "an older run fails", replace(older, kind=Kind.FAILURE)
+        yield (
+            "a run ends that is older than the newest",
+            replace(older, kind=Kind.FAILURE),
+        )
     for active in scene.state.active_runs:
         gone = replace(run, kind=Kind.VANISHED, at=scene.now + SECOND, run_id=active.id)
         yield "a Job is deleted before its end", gone
@@ -378,7 +381,7 @@ def _unseen(scene: Scene) -> Iterator[Happening]:
     if cron_job is None or due_at is None or not is_judged(state, subject.policy):
         return
     later = due_at + 20 * MINUTE
-    if later <= scene.now or any(run.vanished for run in state.active_runs):
+    if later <= scene.now or state.active_runs:
         return
     for fact, ended_at in (
         ("a Job came and went unseen", None),

@@ -129,6 +129,7 @@ MAXIMAL: Object = {
         "newestRunTime": T,
         "finishedTime": T,
         "jobUIDs": [f"{n:064}" for n in range(32)],
+        "lastReport": {"kind": "failure", "source": "s" * 256, "time": T},
     },
     "pendingFlips": [flip(n) for n in range(16)],
     "ping": {"keyID": "k" * 64},

@@ -3,7 +3,15 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from heartbeats.core.model import Applied, CheckIn, Incident, Kind, Policy, State
+from heartbeats.core.model import (
+    Applied,
+    CheckIn,
+    Incident,
+    Kind,
+    Policy,
+    Report,
+    State,
+)
 
 REMEMBERED = timedelta(minutes=1)
 """Jobs that finish within this span may be seen in any order."""
@@ -44,10 +52,20 @@ def mark_applied(state: State, check_in: CheckIn) -> State:
     """Remember that a check-in has been counted."""
     if check_in.revision is not None:
         applied = replace(state.applied, journal_revision=check_in.revision)
-        return replace(state, applied=applied)
+        return replace(state, applied=_with_report(applied, check_in))
     if not check_in.kind.is_outcome or check_in.run_id is None:
         return state
     return replace(state, applied=_with_job(state.applied, check_in, check_in.run_id))
+
+
+def _with_report(applied: Applied, check_in: CheckIn) -> Applied:
+    """Remember the newest outcome: the same again within a minute is one run."""
+    if not check_in.kind.is_outcome:
+        return applied
+    report = None
+    if check_in.run_id is None:
+        report = Report(kind=check_in.kind, source=check_in.source, at=check_in.at)
+    return replace(applied, last_report=report)
 
 
 def _with_job(applied: Applied, check_in: CheckIn, uid: str) -> Applied:

@@ -29,6 +29,7 @@ from heartbeats.core.model import (
     Incident,
     Kind,
     Reason,
+    Report,
     Run,
 )
 
@@ -88,12 +89,18 @@ _FLIP = (
     Field("message", "message", _SENTENCE),
     Field("slot_at", "slotTime", INSTANT),
 )
+_REPORT = (
+    Field("kind", "kind", word(Kind)),
+    Field("source", "source", limited(200)),
+    Field("at", "time", INSTANT),
+)
 _APPLIED = (
     Field("journal_revision", "journalRevision", NUMBER),
     Field("since", "sinceTime", INSTANT),
     Field("newest_run_at", "newestRunTime", INSTANT),
     Field("finished_at", "finishedTime", INSTANT),
     Field("job_uids", "jobUIDs", TEXTS),
+    Field("last_report", "lastReport", record(Report, _REPORT)),
 )
 JUDGED = (
     Field("schedule", "schedule", limited(1024)),

@@ -279,6 +279,15 @@ class Flip:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """The newest outcome that was pinged without a run id."""
+
+    kind: Kind
+    source: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
     """What has been counted, so that nothing is counted twice."""
 
@@ -290,6 +299,7 @@ class Applied:
     finished_at: datetime | None = None
     job_uids: tuple[str, ...] = ()
     """Uids of Jobs counted that finished within a minute before `finished_at`."""
+    last_report: Report | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,8 +23,8 @@ def end(state: State, subject: Subject, check_in: CheckIn) -> State:
     """End a run: the word follows the newest run, not the newest message."""
     policy = subject.policy
     run = find(state, check_in)
-    overdue = run is not None and run.id in state.counted_runs
-    overdue = overdue or _was_missed(state, subject, check_in)
+    overdue = run is not None and run.id in state.counted_runs and not run.unseen
+    missed_at = _missed_slot(state, subject, check_in)
     after = record(close(state, check_in), check_in, policy)
     after = settle_slots(after, policy, subject.table, check_in)
     if _is_older_run(state, check_in):
@@ -36,7 +36,10 @@ def end(state: State, subject: Subject, check_in: CheckIn) -> State:
         return replace(after, ambiguous_at=check_in.at)
     if not check_in.scheduled:
         return after
-    return count_bad(after, policy, _failure(check_in), again=overdue)
+    again = overdue or missed_at is not None
+    kept = tuple(slot for slot in after.counted_slots if slot != missed_at)
+    after = replace(after, counted_slots=kept)
+    return count_bad(after, policy, _failure(check_in), again=again)
 
 
 def _succeeded(state: State, subject: Subject, check_in: CheckIn) -> State:
@@ -57,17 +60,21 @@ def _excused_runs(state: State, subject: Subject, *, at: datetime) -> State:
     return replace(state, counted_runs=(*state.counted_runs, *expired))
 
 
-def _was_missed(state: State, subject: Subject, check_in: CheckIn) -> bool:
-    """Tell whether silence was counted in the window that a run belongs to."""
+def _missed_slot(state: State, subject: Subject, check_in: CheckIn) -> datetime | None:
+    """Return the slot of a run in whose window silence was counted already."""
     if not state.counted_slots or not check_in.scheduled:
-        return False
+        return None
     if check_in.revision is None:
-        return check_in.slot_at in state.counted_slots
-    table, following = subject.table, state.next_expected_at
-    if table.cron is None or following is None:
-        return following is not None and check_in.at < following
-    served = table.served_by(check_in.at, subject.policy.grace)
-    return served == table.next_after(state.counted_slots[-1])
+        slot_at = check_in.slot_at
+        return slot_at if slot_at in state.counted_slots else None
+    newest, following = state.counted_slots[-1], state.next_expected_at
+    table = subject.table
+    if table.cron is None:
+        is_its = following is not None and check_in.at < following
+    else:
+        served = table.served_by(check_in.at, subject.policy.grace)
+        is_its = served == table.next_after(newest)
+    return newest if is_its else None
 
 
 def _seen(state: State) -> State:

@@ -94,7 +94,7 @@ class Deadline:
 
 def deadlines(state: State, policy: Policy, table: Timetable) -> Iterator[Deadline]:
     """Yield all that silence would break; nothing while paused, Down or troubled."""
-    if not is_judged(state, policy) or state.incident:
+    if not is_judged(state, policy) or state.incident or state.mismatch_at:
         return
     within, armed_at = policy.first_check_in_within, state.armed_at
     if within is not None and is_new(state) and armed_at is not None:

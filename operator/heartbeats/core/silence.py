@@ -18,7 +18,7 @@ from heartbeats.core.model import (
     Source,
     State,
 )
-from heartbeats.core.schedule import Deadline, Expiry, next_deadline
+from heartbeats.core.schedule import Deadline, Expiry, next_deadline, open_runs
 from heartbeats.core.slots import after_missed, after_unseen
 from heartbeats.core.subject import Subject
 from heartbeats.core.verdict import instant, settle, stable_id
@@ -153,8 +153,11 @@ def blind(state: State, subject: Subject, blindness: Blindness) -> State:
                 after.unseen_until or blindness.ended_at, blindness.ended_at
             ),
         )
+    touched = {
+        run.id for run in open_runs(after) if run.started_at <= blindness.ended_at
+    }
     runs = tuple(
-        replace(run, unseen=run.unseen or run.started_at <= blindness.ended_at)
+        replace(run, unseen=True) if run.id in touched else run
         for run in after.active_runs
     )
     return replace(after, active_runs=runs)

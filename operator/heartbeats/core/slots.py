@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from heartbeats.core.model import CheckIn, Kind, Policy, Source, State
+from heartbeats.core.model import CheckIn, Kind, Policy, Reason, Source, State
 from heartbeats.core.schedule import Deadline, Expiry, Timetable, is_new
 
 MAX_SETTLED_AHEAD = 32
@@ -55,14 +55,24 @@ def _settle_for_job(
     state: State, policy: Policy, table: Timetable, check_in: CheckIn
 ) -> State:
     slot_at = check_in.slot_at
+    if state.incident is not None:
+        state = excuse_expired(state, policy, table, at=check_in.at)
     if slot_at is not None and state.armed_at is not None and slot_at > state.armed_at:
         # Around clock changes a schedule's answer depends on where one asks from.
         if slot_at != state.next_expected_at and not table.has(slot_at):
-            return replace(state, mismatch_at=slot_at, next_expected_at=None)
+            return _mismatched(state, slot_at)
         state = _settle_one(_matched(state, table, slot_at), table, slot_at)
     if check_in.kind.is_outcome and policy.skips_while_running:
-        return _excuse_until(state, table, check_in.at)
+        return excuse_until(state, table, check_in.at)
     return state
+
+
+def _mismatched(state: State, slot_at: datetime) -> State:
+    """Doubt the timetable: what was missed by it was not missed for certain."""
+    incident = state.incident
+    if incident is not None and incident.reason is Reason.RUN_MISSED:
+        incident = None
+    return replace(state, mismatch_at=slot_at, next_expected_at=None, incident=incident)
 
 
 def _matched(state: State, table: Timetable, slot_at: datetime) -> State:
@@ -76,7 +86,7 @@ def _settle_one(state: State, table: Timetable, slot_at: datetime) -> State:
     due_at = state.next_expected_at
     if due_at is None or slot_at < due_at or slot_at in state.settled_slots:
         return state
-    if slot_at > due_at and state.incident is None:
+    if slot_at > due_at:
         ahead = tuple(sorted((*state.settled_slots, slot_at)))
         if len(ahead) <= MAX_SETTLED_AHEAD:
             return replace(state, settled_slots=ahead)
@@ -92,7 +102,7 @@ def _advance(state: State, table: Timetable, past: datetime) -> State:
     return replace(state, next_expected_at=due_at, settled_slots=ahead)
 
 
-def _excuse_until(state: State, table: Timetable, ended_at: datetime) -> State:
+def excuse_until(state: State, table: Timetable, ended_at: datetime) -> State:
     """Excuse the slots that the controller skipped while a run was open."""
     due_at = state.next_expected_at
     if due_at is None or due_at > ended_at:
@@ -143,7 +153,7 @@ def _after_overdue(
         return state
     if state.next_expected_at is None and policy.source is Source.PING:
         return replace(state, next_expected_at=table.next_after(at))
-    return _excuse_until(state, table, at)
+    return excuse_until(state, table, at)
 
 
 def after_unseen(

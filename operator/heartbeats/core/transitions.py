@@ -15,7 +15,7 @@ from heartbeats.core.model import CheckIn, Judged, Kind, Policy, Reason, State, 
 from heartbeats.core.outcomes import end, record, retract
 from heartbeats.core.runs import begin, close, find, vanish
 from heartbeats.core.silence import Missed, Step, expire
-from heartbeats.core.slots import rearmed, settle_slots
+from heartbeats.core.slots import excuse_until, rearmed, settle_slots
 from heartbeats.core.subject import Subject
 from heartbeats.core.verdict import settle
 
@@ -102,9 +102,16 @@ def _moved(state: State, subject: Subject, check_in: CheckIn) -> State:
         case Kind.START:
             return _started(state, subject, check_in)
         case Kind.VANISHED:
-            return vanish(state, check_in)
+            return _vanished(state, subject, check_in)
         case Kind.SUCCESS | Kind.FAILURE:
             return end(state, subject, check_in)
+
+
+def _vanished(state: State, subject: Subject, check_in: CheckIn) -> State:
+    after = vanish(state, check_in)
+    if not subject.policy.skips_while_running or find(state, check_in) is None:
+        return after
+    return excuse_until(after, subject.table, check_in.at)
 
 
 def _started(state: State, subject: Subject, check_in: CheckIn) -> State:
@@ -115,6 +122,9 @@ def _started(state: State, subject: Subject, check_in: CheckIn) -> State:
 
 
 def _recorded_only(state: State, policy: Policy, check_in: CheckIn) -> State:
+    """Keep what is reported during a pause; it moves no verdict."""
+    if check_in.kind is Kind.START and check_in.scheduled:
+        return begin(state, check_in)
     if not check_in.kind.is_outcome:
         return state
     return record(close(state, check_in), check_in, policy)
@@ -135,12 +145,12 @@ def _paired(state: State, check_in: CheckIn) -> CheckIn:
 
 
 def _is_repeat(state: State, subject: Subject, check_in: CheckIn) -> bool:
-    last = state.last_check_in
+    last = state.applied.last_report
     if last is None or not check_in.kind.is_outcome or check_in.revision is None:
         return False
     if check_in.run_id is not None or find(state, check_in) is not None:
         return False
-    if (last.kind, last.source, last.run_id) != (check_in.kind, check_in.source, None):
+    if (last.kind, last.source) != (check_in.kind, check_in.source):
         return False
     within = REPEATED_WITHIN
     due_at = subject.table.next_after(check_in.at)

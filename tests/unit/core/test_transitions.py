@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from heartbeats.core.model import (
+    Blindness,
     CheckIn,
     CronJobFacts,
     Health,
@@ -18,7 +19,7 @@ from heartbeats.core.model import (
     Uid,
 )
 from heartbeats.core.schedule import next_deadline
-from heartbeats.core.silence import Hindrances
+from heartbeats.core.silence import Hindrances, blind
 from heartbeats.core.transitions import Subject, apply, arm, expire
 from heartbeats.core.verdict import verdict
 
@@ -501,6 +502,74 @@ def test_what_forbid_skipped_within_the_limit_of_a_run_is_not_missed() -> None:
     assert story.state.consecutive_failures == 1
     assert story.word is not Health.DOWN
     assert story.deadline == NINE + 2 * HOUR + 5 * MINUTE
+
+
+FORBID = replace(HOURLY, skips_while_running=True)
+
+
+def test_a_run_of_an_unknown_slot_is_never_overdue() -> None:
+    story = Story(replace(HOURLY, max_runtime=90 * MINUTE))
+    odd = NINE + 30 * MINUTE
+    story.at(odd).job(Kind.START, odd)
+    story.silence(odd + 2 * HOUR)
+    assert story.word is Health.UNKNOWN
+
+
+def test_a_slot_missed_before_the_mismatch_was_seen_is_unknown_too() -> None:
+    story = Story(HOURLY).silence(NINE + 6 * MINUTE)  # our 9:00 is its 9:30
+    odd = NINE + 30 * MINUTE
+    story.at(odd).job(Kind.START, odd)
+    assert story.word is Health.UNKNOWN
+
+
+def test_what_forbid_skipped_before_a_run_vanished_is_not_missed() -> None:
+    story = Story(replace(FORBID, max_runtime=5 * HOUR))
+    story.at(NINE).job(Kind.START, NINE)
+    story.at(NINE + 119 * MINUTE).job(Kind.VANISHED, NINE, started_at=None)
+    story.silence(NINE + 119 * MINUTE)
+    assert story.state.incident is None
+
+
+def test_a_log_between_makes_a_repeated_outcome_no_other_run() -> None:
+    story = Story(replace(PINGED, failure_threshold=2))
+    story.at(NINE).ping(Kind.FAILURE)
+    story.at(NINE + timedelta(seconds=4)).ping(Kind.LOG)
+    story.at(NINE + timedelta(seconds=8)).ping(Kind.FAILURE)
+    assert story.state.consecutive_failures == 1
+
+
+def test_only_the_run_of_the_missed_window_is_counted_already() -> None:
+    story = Story(replace(PINGED, failure_threshold=3)).at(NINE).ping()
+    story.silence(NINE + 66 * MINUTE)  # due at 10:00
+    for failures, minutes in ((1, 100), (2, 155), (3, 210)):
+        story.at(NINE + minutes * MINUTE).ping(Kind.FAILURE)
+        assert story.state.consecutive_failures == failures
+
+
+def test_a_run_that_started_during_a_pause_is_open_after_it() -> None:
+    story = Story(FORBID)
+    story.at(NINE - 20 * MINUTE).rules(replace(FORBID, suspended=True))
+    story.at(NINE).job(Kind.START, NINE)
+    story.at(NINE + 30 * MINUTE).rules(FORBID)
+    story.silence(NINE + 66 * MINUTE)  # 10:00 is skipped: 9:00 still runs
+    assert story.word is not Health.DOWN
+
+
+def test_recovery_excuses_no_window_that_is_still_open() -> None:
+    story = Story(replace(HOURLY, grace=150 * MINUTE)).silence(NINE + 151 * MINUTE)
+    story.at(NINE + 2 * HOUR + 32 * MINUTE).job(Kind.SUCCESS, NINE + 2 * HOUR)
+    assert story.word is not Health.DOWN
+    story.silence(NINE + 212 * MINUTE)
+    assert story.word is Health.DOWN
+
+
+def test_a_doubted_run_that_fails_is_down() -> None:
+    story = Story(replace(PINGED, max_runtime=10 * MINUTE)).at(NINE).ping(Kind.START)
+    gap = Blindness(began_at=NINE + 5 * MINUTE, ended_at=NINE + 6 * MINUTE)
+    story.state = blind(story.state, story.subject, gap)
+    assert story.silence(NINE + 11 * MINUTE).word is Health.UNKNOWN
+    story.at(NINE + 12 * MINUTE).ping(Kind.FAILURE)
+    assert (story.word, story.reason) == (Health.DOWN, Reason.RUN_FAILED)
 
 
 def test_arming_does_not_move_the_due_of_an_interval() -> None:
