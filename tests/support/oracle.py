@@ -461,7 +461,7 @@ class CronJobOracle(Oracle):
             if run.ended_at == known_at > at + JUDGED_AFTER:
                 continue
             gone = run.deleted_at is not None and run.deleted_at <= at
-            if gone and self._is_paid(run, at):
+            if gone and self._is_paid(run, known_at):
                 continue
             yield Mark(known_at, at, "silence", Reason.RUN_OVERDUE, run.slot, run.uid)
 
@@ -568,7 +568,7 @@ class CronJobOracle(Oracle):
         if end is not None and end <= by:
             return slot <= end
         limit = self._limits[run.uid]
-        return limit is None or slot <= limit[0]
+        return limit is None or slot <= limit[1] - JUDGED_AFTER
 
     def _why(self, slot: datetime, at: datetime) -> Reason:
         if self.history.rules(at).gone:
