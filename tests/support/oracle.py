@@ -460,8 +460,10 @@ class CronJobOracle(Oracle):
                 continue
             if run.ended_at == known_at > at + JUDGED_AFTER:
                 continue
-            gone = run.deleted_at is not None and run.deleted_at <= at
-            if gone and self._is_paid(run, known_at):
+            # A limit that moved into the past is only known later.
+            by = at if known_at == at + JUDGED_AFTER else known_at
+            gone = run.deleted_at is not None and run.deleted_at <= by
+            if gone and self._is_paid(run, by):
                 continue
             yield Mark(known_at, at, "silence", Reason.RUN_OVERDUE, run.slot, run.uid)
 
@@ -498,8 +500,11 @@ class CronJobOracle(Oracle):
             limit = self._limit_as_of(run, rules, at)
             if limit is None:
                 continue
-            if limit < reign.armed_at and run.ready_at <= reign.armed_at:
-                return None  # it passed before the monitor was armed again
+            if run.ready_at <= reign.armed_at:
+                # Armed anew: it is judged from the next slot on.
+                following = self._tables[reign.armed_at].next_after(reign.armed_at)
+                if following is not None:
+                    limit = max(limit, following + rules.grace)
             known_at = max(limit + JUDGED_AFTER, at)
             if known_at <= until and limit < until:
                 return limit, known_at
@@ -635,7 +640,7 @@ class PingOracle(Oracle):
     ) -> None:
         super().__init__(eras, end=end)
         self._calls = calls
-        self._heard: list[Call] = []
+        self._last: Call | None = None
         self._arrived = False
         self._missed: datetime | None = None
         """The due of an interval that was missed, until something ends."""
@@ -713,11 +718,13 @@ class PingOracle(Oracle):
     def _is_repeated(self, call: Call, rules: Rules) -> bool:
         """Tell whether it is the outcome of a run that was told before."""
         within = min(SAME_RUN_WITHIN, self._gap(call.at, rules) / 2)
-        before = [other for other in self._heard if call.at - other.at < within]
-        self._heard = [*before, call]
-        return call.run_id is None and any(
-            (other.kind, other.source, other.run_id) == (call.kind, call.source, None)
-            for other in before
+        last, self._last = self._last, call
+        return (
+            last is not None
+            and last.run_id is None
+            and call.run_id is None
+            and (last.kind, last.source) == (call.kind, call.source)
+            and call.at - last.at < within
         )
 
     def _gap(self, at: datetime, rules: Rules) -> timedelta:
@@ -736,10 +743,10 @@ class PingOracle(Oracle):
             self._longest = max(self._longest or timedelta(), at - started_at)
         verdict = "good" if good else "bad"
         name = None if run is None else f"{call.run_id} {started_at}"
-        slot: datetime | None = self._own_slot(started_at)
+        slot: datetime | None = self._own_slot(at)
         if rules.interval is not None:
             missed = self._missed
-            is_its = missed is not None and started_at < missed + rules.interval
+            is_its = missed is not None and at < missed + rules.interval
             slot = missed if is_its else None
         mark = Mark(
             at,
@@ -785,6 +792,8 @@ class PingOracle(Oracle):
                 slot, reason = None, Reason.RUN_OVERDUE
                 name = f"{run_id[0]} {run.started_at}"
                 self._settled = max(self._settled, at)
+                if rules.interval is not None and self._due and self._due <= at:
+                    self._due = at + rules.interval
             mark = Mark(
                 at + JUDGED_AFTER, at, "silence", reason, slot, name, position=at
             )

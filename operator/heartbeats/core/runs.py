@@ -19,6 +19,7 @@ def begin(state: State, check_in: CheckIn) -> State:
     run_id = check_in.run_id or UNNAMED
     if any(run.id == run_id for run in state.active_runs):
         return state
+    state = _with_room(state)
     if len(state.active_runs) >= MAX_ACTIVE_RUNS:
         return state
     run = ActiveRun(
@@ -27,6 +28,16 @@ def begin(state: State, check_in: CheckIn) -> State:
         slot_at=check_in.slot_at,
     )
     return replace(state, active_runs=(*state.active_runs, run))
+
+
+def _with_room(state: State) -> State:
+    """Let the oldest run go that was counted already, if a new one has no room."""
+    if len(state.active_runs) < MAX_ACTIVE_RUNS:
+        return state
+    for gone in state.active_runs:
+        if gone.id in state.counted_runs:
+            return _keep(state, [run for run in state.active_runs if run is not gone])
+    return state
 
 
 def close(state: State, check_in: CheckIn) -> State:

@@ -572,6 +572,20 @@ def test_a_doubted_run_that_fails_is_down() -> None:
     assert (story.word, story.reason) == (Health.DOWN, Reason.RUN_FAILED)
 
 
+def test_a_start_is_noticed_however_many_runs_never_ended() -> None:
+    story = Story(replace(PINGED, max_runtime=MINUTE)).at(NINE).ping()
+    for number in range(1, 13):
+        at = NINE + number * 40 * MINUTE
+        story.at(at - 10 * MINUTE).ping(Kind.START, run_id=f"lost-{number}")
+        story.silence(at - 5 * MINUTE)
+        story.at(at).ping()
+    due = story.state.next_expected_at
+    assert due is not None
+    story.at(due).ping(Kind.START, run_id="new")
+    assert "new" in [run.id for run in story.state.active_runs]
+    assert story.word is Health.UP
+
+
 def test_arming_does_not_move_the_due_of_an_interval() -> None:
     story = Story(PINGED).at(NINE).ping()
     story.at(NINE + 30 * MINUTE).rules(replace(PINGED, suspended=True))
