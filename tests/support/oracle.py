@@ -679,8 +679,6 @@ class PingOracle(Oracle):
         rules = self.history.rules(at)
         self._table = Timetable(rules)
         self._settled = max(self._settled, at)
-        for run in self._open.values():
-            run.lapsed = run.lapsed or self._limit(run, at) < at
         last = self._last_outcome(at)
         if rules.interval is None:
             self._due = None
@@ -704,6 +702,7 @@ class PingOracle(Oracle):
             return
         self._arrived = True
         if call.kind is Kind.START:
+            self._last = None  # what ends after it is another run
             if call.run_id not in self._open:
                 self._open[call.run_id] = OpenRun(at, self._own_slot(at))
             self._settled = max(self._settled, self._own_slot(at))
@@ -792,7 +791,7 @@ class PingOracle(Oracle):
                 slot, reason = None, Reason.RUN_OVERDUE
                 name = f"{run_id[0]} {run.started_at}"
                 self._settled = max(self._settled, at)
-                if rules.interval is not None and self._due and self._due <= at:
+                if rules.interval and (self._due is None or self._due <= at):
                     self._due = at + rules.interval
             mark = Mark(
                 at + JUDGED_AFTER, at, "silence", reason, slot, name, position=at
@@ -839,6 +838,17 @@ class PingOracle(Oracle):
         return self._table.next_after(self._settled)
 
     def _limit(self, run: OpenRun, at: datetime) -> datetime:
+        """Return when a run is overdue; armed anew, not before the next slot."""
+        limit, rules = self._limit_of(run, at), self.history.rules(at)
+        armed_at = self.reign(at).armed_at
+        if run.started_at > armed_at:
+            return limit
+        if rules.interval is not None:
+            return max(limit, armed_at + rules.interval + rules.grace)
+        following = self._table.next_after(armed_at)
+        return max(limit, following + rules.grace) if following else limit
+
+    def _limit_of(self, run: OpenRun, at: datetime) -> datetime:
         rules = self.history.rules(at)
         if rules.max_runtime is not None:
             return run.started_at + rules.max_runtime

@@ -18,7 +18,6 @@ from heartbeats.core.model import (
     CronJobFacts,
     Health,
     Kind,
-    Reason,
     Source,
     Spec,
     Uid,

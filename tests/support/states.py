@@ -47,6 +47,7 @@ from heartbeats.edges.kube.events import is_worth_telling
 
 KEY = MonitorKey("shop", "nightly")
 START_AT = datetime(2026, 11, 20, 8, 30, tzinfo=UTC)
+NEVER = datetime(2100, 1, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
@@ -127,12 +128,14 @@ class Scene:
         """True for a monitor of pings."""
         return self.spec.source is Source.PING
 
-    def is_clear_until(self, at: datetime) -> bool:
-        """Tell whether time alone changes nothing until then."""
+    @property
+    def changes_at(self) -> datetime:
+        """When time alone changes something; reports before it stand alone."""
         late, deadline = late_at(self.state, self.policy), self.deadline
-        return (late is None or not self.now < late <= at) and (
-            deadline is None or deadline.at > at - JUDGED_AFTER
-        )
+        ends = [deadline.at + JUDGED_AFTER] if deadline is not None else []
+        if late is not None and late > self.now:
+            ends.append(late)
+        return min(ends, default=NEVER)
 
     def armed(self) -> "Scene":
         """Take over what users wrote."""
@@ -226,7 +229,7 @@ def _likeness(scene: Scene) -> Hashable:
         state.unseen_slot_at is None,
         state.consecutive_failures > 0,
         state.consecutive_successes > 0,
-        {(run.vanished, run.unseen) for run in state.active_runs} == set(),
+        len(state.active_runs) > 0,
         any(run.vanished or run.unseen for run in state.active_runs),
         (len(state.counted_runs) > 0, len(state.counted_slots) > 0),
         state.last_success_at is None and state.last_failure_at is None,
@@ -241,11 +244,11 @@ def facts(scene: Scene) -> Iterator[Happening]:
     """Yield whatever may happen next, each with its consequence."""
     yield from _time(scene)
     yield from _unwatched(scene)
+    at, end = scene.now + SECOND, scene.changes_at
     for fact, check_in in _reports(scene):
-        if scene.is_clear_until(check_in.at):
+        if check_in.at < end:
             yield _reported(scene, fact, check_in)
-    at = scene.now + SECOND
-    if not scene.is_clear_until(at):
+    if at >= end:
         return
     for fact, spec, cron_job in _edits(scene):
         edited = replace(scene, spec=spec, cron_job=cron_job, now=at)
@@ -373,14 +376,20 @@ def _ended(scene: Scene, check_in: CheckIn, what: str = "a run") -> str:
 
 def _was_counted(scene: Scene, check_in: CheckIn) -> bool:
     """Tell whether silence was counted against the run that now reports."""
-    state = scene.state
+    state, name = scene.state, check_in.run_id or UNNAMED
+    missed = [run for run in state.history if run.outcome == "missed"]
     for run in state.active_runs:
-        if run.id == (check_in.run_id or UNNAMED) and run.id in state.counted_runs:
-            return not run.unseen
-    if not scene.is_pinged or not state.counted_slots:
-        return check_in.slot_at in state.counted_slots
-    heard = [at for at in (state.last_success_at, state.last_failure_at) if at]
-    return max(heard, default=START_AT) < state.counted_slots[-1]
+        if run.id == name and any(
+            each.id == name and each.at > run.started_at for each in missed
+        ):
+            return True
+    if not scene.is_pinged:
+        return any(each.slot_at == check_in.slot_at for each in missed)
+    due_at = state.next_expected_at
+    if due_at is None or not (state.last_success_at or state.last_failure_at):
+        return False
+    is_newest = missed[:1] == list(state.history[:1]) != []
+    return is_newest and check_in.at < due_at
 
 
 def _pings(scene: Scene, run: CheckIn) -> Iterator[tuple[str, CheckIn]]:
@@ -512,21 +521,6 @@ def arrows(edges: list[Edge]) -> set[str]:
     return {
         f"{before} --> {after}: {_reasons(reasons, '')}"
         for (before, after), reasons in found.items()
-    }
-
-
-def ends_of_doubt(edges: list[Edge]) -> set[str]:
-    """Write for each reason of Unknown what ends it, but for a suspension."""
-    ends: dict[str, set[str]] = {}
-    for edge in edges:
-        was, now = edge.before, edge.after.health
-        if was is None or was.health is not Health.UNKNOWN:
-            continue
-        facts_of = ends.setdefault(was.reason, set())
-        if not edge.stays and now is not Health.PAUSED:
-            facts_of.add(f"{edge.fact} ({now})")
-    return {
-        f"| `{reason}` | {'; '.join(sorted(found))} |" for reason, found in ends.items()
     }
 
 

@@ -32,13 +32,12 @@ def end(state: State, subject: Subject, check_in: CheckIn) -> State:
     after = _seen(_with_newest(after, check_in))
     if check_in.kind is Kind.SUCCESS:
         return _succeeded(after, subject, check_in)
+    after = _without_slot(after, missed_at)
     if check_in.ambiguous:
         return replace(after, ambiguous_at=check_in.at)
     if not check_in.scheduled:
         return after
     again = overdue or missed_at is not None
-    kept = tuple(slot for slot in after.counted_slots if slot != missed_at)
-    after = replace(after, counted_slots=kept)
     return count_bad(after, policy, _failure(check_in), again=again)
 
 
@@ -75,6 +74,12 @@ def _missed_slot(state: State, subject: Subject, check_in: CheckIn) -> datetime 
         served = table.served_by(check_in.at, subject.policy.grace)
         is_its = served == table.next_after(newest)
     return newest if is_its else None
+
+
+def _without_slot(state: State, slot_at: datetime | None) -> State:
+    """Take a slot out of those that silence was counted for: its run has come."""
+    kept = tuple(slot for slot in state.counted_slots if slot != slot_at)
+    return replace(state, counted_slots=kept)
 
 
 def _seen(state: State) -> State:
@@ -165,7 +170,7 @@ def retract(state: State, check_in: CheckIn) -> State | None:
         if not (run.outcome == "missed" and run.at == incident.opened_at)
     )
     return replace(
-        state,
+        _without_slot(state, incident.slot_at),
         incident=None,
         history=history,
         consecutive_failures=max(state.consecutive_failures - 1, 0),

@@ -88,7 +88,9 @@ def is_unseen(state: State, deadline: Deadline) -> bool:
 
 def _doubted(state: State, subject: Subject, deadline: Deadline) -> State:
     until = state.unseen_until or deadline.at
-    after = _counted(replace(state, blind_at=deadline.at), deadline)
+    after = replace(state, blind_at=deadline.at)
+    if deadline.run is not None:
+        after = _counted(after, deadline)
     if deadline.expiry is Expiry.FIRST_CHECK_IN:
         after = replace(after, armed_at=max(until, deadline.at))
     else:

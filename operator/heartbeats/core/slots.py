@@ -76,8 +76,8 @@ def _mismatched(state: State, slot_at: datetime) -> State:
 
 
 def _matched(state: State, table: Timetable, slot_at: datetime) -> State:
-    if state.mismatch_at is None:
-        return state
+    if state.mismatch_at is None or slot_at - state.mismatch_at < DAY:
+        return state  # two timetables may coincide for a part of a day
     following = table.next_after(slot_at)
     return replace(state, mismatch_at=None, next_expected_at=following)
 
@@ -130,6 +130,7 @@ def _whole_second(at: datetime) -> datetime:
 
 
 SECOND = timedelta(seconds=1)
+DAY = timedelta(days=1)
 
 
 def after_missed(

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from heartbeats.core.counting import mark_applied, was_counted
 from heartbeats.core.model import CheckIn, Judged, Kind, Policy, Reason, State, Trouble
 from heartbeats.core.outcomes import end, record, retract
-from heartbeats.core.runs import begin, close, find, vanish
+from heartbeats.core.runs import begin, close, find, forget_vanished, vanish
 from heartbeats.core.silence import Missed, Step, expire
 from heartbeats.core.slots import excuse_until, rearmed, settle_slots
 from heartbeats.core.subject import Subject
@@ -45,11 +45,17 @@ def arm(
     usable = trouble is None or policy.orphaned
     changed = usable and not _same_timetable(state, subject, now=now)
     resumed = state.paused and not policy.suspended
-    if state.armed_at is None or changed or resumed:
+    mended = usable and _was_unusable(state.trouble)
+    if state.armed_at is None or changed or resumed or mended:
         after = rearmed(after, policy, subject.table, now=now)
     if usable:
         after = replace(after, judged=_remembered(state.judged, subject))
     return settle(state, after, policy, subject.uid, now)
+
+
+def _was_unusable(trouble: Trouble | None) -> bool:
+    """Tell whether there was no timetable; a CronJob that is gone leaves its last."""
+    return trouble is not None and trouble.reason is not Reason.CRON_JOB_NOT_FOUND
 
 
 def _same_timetable(state: State, subject: Subject, *, now: datetime) -> bool:
@@ -125,9 +131,14 @@ def _recorded_only(state: State, policy: Policy, check_in: CheckIn) -> State:
     """Keep what is reported during a pause; it moves no verdict."""
     if check_in.kind is Kind.START and check_in.scheduled:
         return begin(state, check_in)
+    if check_in.kind is Kind.VANISHED:
+        return vanish(state, check_in)
     if not check_in.kind.is_outcome:
         return state
-    return record(close(state, check_in), check_in, policy)
+    after = record(close(state, check_in), check_in, policy)
+    if check_in.kind is Kind.SUCCESS:
+        return forget_vanished(after, check_in)
+    return after
 
 
 def _paired(state: State, check_in: CheckIn) -> CheckIn:

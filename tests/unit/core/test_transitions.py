@@ -285,8 +285,10 @@ def test_a_run_of_a_time_that_the_schedule_lacks_makes_it_unknown() -> None:
     assert (story.word, story.reason) == (Health.UNKNOWN, Reason.SCHEDULE_MISMATCH)
     assert story.deadline is None
     story.at(NINE + HOUR).job(Kind.SUCCESS, NINE + HOUR)
+    assert story.word is Health.UNKNOWN  # it may coincide for a part of a day
+    story.at(NINE + 25 * HOUR).job(Kind.SUCCESS, NINE + 25 * HOUR)
     assert story.word is Health.UP
-    assert story.deadline == NINE + 2 * HOUR + 5 * MINUTE
+    assert story.deadline == NINE + 26 * HOUR + 5 * MINUTE
 
 
 def test_a_pause_stops_the_clock_and_resuming_misses_no_earlier_slot() -> None:
@@ -584,6 +586,54 @@ def test_a_start_is_noticed_however_many_runs_never_ended() -> None:
     story.at(due).ping(Kind.START, run_id="new")
     assert "new" in [run.id for run in story.state.active_runs]
     assert story.word is Health.UP
+
+
+def test_a_mismatch_is_not_forgotten_where_slots_coincide() -> None:
+    shifts = replace(HOURLY, schedule="0 8-18 * * *")
+    story = Story(shifts, at=NINE - 5 * HOUR)
+    for hour in range(6, 17):
+        at = NINE + timedelta(hours=hour - 9)
+        story.at(at).job(Kind.SUCCESS, at)
+    story.silence(NINE + 9 * HOUR)
+    assert story.word is Health.UNKNOWN
+
+
+def test_a_run_that_vanished_during_a_pause_is_paid_by_a_newer_one() -> None:
+    story = Story(HOURLY).at(NINE).job(Kind.SUCCESS, NINE)
+    story.at(NINE + 10 * MINUTE).rules(replace(HOURLY, suspended=True))
+    ten = NINE + HOUR
+    story.at(ten).job(Kind.START, ten)
+    story.at(ten + 10 * MINUTE).job(Kind.VANISHED, ten, started_at=None)
+    story.at(ten + 90 * MINUTE).rules(HOURLY)
+    story.at(ten + 2 * HOUR).job(Kind.SUCCESS, ten + 2 * HOUR)
+    assert not story.state.active_runs
+
+
+def test_a_timetable_that_is_mended_to_what_it_was_is_armed_anew() -> None:
+    trouble = Trouble(Reason.INVALID_SCHEDULE, "no such field")
+    story = Story(HOURLY).at(NINE).job(Kind.SUCCESS, NINE)
+    story.at(NINE + 30 * MINUTE).rules(HOURLY, trouble)
+    story.at(NINE + 210 * MINUTE).rules(HOURLY)
+    story.silence(NINE + 211 * MINUTE)
+    assert story.word is Health.UP
+    assert story.deadline == NINE + 4 * HOUR + 5 * MINUTE
+
+
+def test_a_failure_after_a_doubted_window_is_down() -> None:
+    story = Story(PINGED).at(NINE).ping()
+    gap = Blindness(began_at=NINE + 50 * MINUTE, ended_at=NINE + 55 * MINUTE)
+    story.state = blind(story.state, story.subject, gap)
+    assert story.silence(NINE + 66 * MINUTE).word is Health.UNKNOWN
+    story.at(NINE + 70 * MINUTE).ping(Kind.FAILURE)
+    assert (story.word, story.reason) == (Health.DOWN, Reason.RUN_FAILED)
+
+
+def test_a_retracted_window_swallows_no_later_failure() -> None:
+    story = Story(PINGED).at(NINE).ping().silence(NINE + 66 * MINUTE)
+    story.at(NINE + 64 * MINUTE).ping(Kind.START)
+    assert story.word is not Health.DOWN
+    story.at(NINE + 80 * MINUTE).ping(Kind.FAILURE)
+    assert (story.word, story.reason) == (Health.DOWN, Reason.RUN_FAILED)
 
 
 def test_arming_does_not_move_the_due_of_an_interval() -> None:
