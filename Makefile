@@ -58,7 +58,7 @@ test-oracle: $(READY) ## Compare cron with the CronJob controller's library (Go 
 # They wait for clusters most of the time: more of them than cores at once.
 .PHONY: test-integration
 test-integration: $(READY) ## Run tests on a real control plane (built the first time)
-	$(BIN)/pytest -n 6 -m "integration and not slow" tests/integration
+	$(BIN)/pytest -n 6 --dist worksteal -m "integration and not slow" tests/integration
 
 .PHONY: test-slow
 test-slow: $(READY) ## Run the integration tests that take minutes each

@@ -385,6 +385,10 @@ class Oracle:
         """Tell whether something seen makes judging impossible."""
         return False
 
+    def was_doubtful(self, _at: datetime) -> bool:
+        """Tell whether it was before: what was counted meanwhile is not defined."""
+        return False
+
     def is_late(self, at: datetime) -> bool:
         """Tell whether a run is due and has not appeared, its window being open."""
         raise NotImplementedError
@@ -612,6 +616,10 @@ class CronJobOracle(Oracle):
         armed_at = self.reign(_at).armed_at
         return any(armed_at <= seen_at <= _at for seen_at in self._mismatches)
 
+    def was_doubtful(self, _at: datetime) -> bool:
+        """Tell whether it was before: what was counted meanwhile is not defined."""
+        return any(seen_at <= _at for seen_at in self._mismatches)
+
     def _seen_mismatches(self) -> Iterator[datetime]:
         for run in self.runs:
             if run.slot is None or run.appeared_at is None:
@@ -656,18 +664,20 @@ class PingOracle(Oracle):
 
     def _tell(self) -> None:
         armings = {reign.armed_at for reign in self.history.reigns}
+        heard_at = NEVER
         moments: list[tuple[datetime, int, Era | Call]] = [
             *((era.since, 0, era) for era in self.history.eras),
             *((call.at, 1, call) for call in self._calls),
         ]
         for at, _, moment in sorted(moments, key=lambda each: each[:2]):
-            self._be_silent(until=at)
+            self._be_silent(heard_at, until=at)
+            heard_at = at
             if isinstance(moment, Call):
                 self._hear(moment)
             elif at in armings:
                 self._arm(at)
             self._note(at)
-        self._be_silent(until=self.history.end)
+        self._be_silent(heard_at, until=self.history.end)
 
     def _note(self, at: datetime) -> None:
         self.note(at, self._count.tally)
@@ -773,7 +783,8 @@ class PingOracle(Oracle):
 
     # Silence
 
-    def _be_silent(self, *, until: datetime) -> None:
+    def _be_silent(self, heard_at: datetime, *, until: datetime) -> None:
+        """Count what expires; `heard_at` is when something was heard last."""
         while (found := self._next_deadline(until)) is not None:
             at, run_id = found
             rules = self.history.rules(at)
@@ -793,11 +804,10 @@ class PingOracle(Oracle):
                 self._settled = max(self._settled, at)
                 if rules.interval and (self._due is None or self._due <= at):
                     self._due = at + rules.interval
-            mark = Mark(
-                at + JUDGED_AFTER, at, "silence", reason, slot, name, position=at
-            )
+            known_at = max(at + JUDGED_AFTER, heard_at)
+            mark = Mark(known_at, at, "silence", reason, slot, name, position=at)
             self._count.take(mark, rules)
-            self._note(at + JUDGED_AFTER)
+            self._note(known_at)
 
     def _next_deadline(
         self, until: datetime

@@ -710,6 +710,8 @@ def expected_of(oracle: Oracle, at: datetime) -> dict[str, object]:
     picture = oracle.picture(at)
     if oracle.is_doubtful(at):
         return {"word": picture.word}
+    if oracle.was_doubtful(at):
+        return {}
     said: dict[str, object] = {
         "word": picture.word,
         "bad": picture.failures,
@@ -951,7 +953,7 @@ class Population:
                 story.plan(at, lambda now: story.pause(now, later, True))
             case "edit" if story.character.hidden_zone is None:
                 story.plan(at, lambda now: story.edit(now, schedule, zone))
-            case "gone":
+            case "gone" if story.character.hidden_zone is None:
                 away = self.rng.choice((MINUTE, 20 * MINUTE, 3 * HOUR, 2 * DAY))
                 away += self.rng.randint(1, 9) * SECOND
                 story.plan(at, story.delete)

@@ -2,8 +2,8 @@
 
 A walk over the real core. From a monitor that was just created it tries each fact
 that can happen next, and goes on from wherever that leads until nothing new is
-reached. What it saw are edges, written as the rows of docs/states.md. It expects
-nothing: what the edges ought to be is written there.
+reached. What it saw are edges. It expects nothing: what the edges ought to be is
+written in docs/states.md.
 """
 
 from collections import deque
@@ -17,7 +17,6 @@ from heartbeats.core.model import (
     Blindness,
     CheckIn,
     CronJobFacts,
-    Health,
     Judged,
     Kind,
     MonitorKey,
@@ -129,6 +128,12 @@ class Scene:
         return self.spec.source is Source.PING
 
     @property
+    def is_past_due(self) -> bool:
+        """True when a run is late, whatever word is said."""
+        late = late_at(self.state, self.policy)
+        return late is not None and late <= self.now
+
+    @property
     def changes_at(self) -> datetime:
         """When time alone changes something; reports before it stand alone."""
         late, deadline = late_at(self.state, self.policy), self.deadline
@@ -234,6 +239,7 @@ def _likeness(scene: Scene) -> Hashable:
         (len(state.counted_runs) > 0, len(state.counted_slots) > 0),
         state.last_success_at is None and state.last_failure_at is None,
         scene.deadline is None,
+        scene.is_past_due,
     )
 
 
@@ -386,10 +392,10 @@ def _was_counted(scene: Scene, check_in: CheckIn) -> bool:
     if not scene.is_pinged:
         return any(each.slot_at == check_in.slot_at for each in missed)
     due_at = state.next_expected_at
-    if due_at is None or not (state.last_success_at or state.last_failure_at):
+    if due_at is None or not missed or missed[0] != state.history[0]:
         return False
-    is_newest = missed[:1] == list(state.history[:1]) != []
-    return is_newest and check_in.at < due_at
+    # What never came at all, `firstCheckInWithin`, was no window of a run.
+    return missed[0].at != state.armed_at and check_in.at < due_at
 
 
 def _pings(scene: Scene, run: CheckIn) -> Iterator[tuple[str, CheckIn]]:
@@ -397,10 +403,10 @@ def _pings(scene: Scene, run: CheckIn) -> Iterator[tuple[str, CheckIn]]:
     yield "a log line comes", replace(run, kind=Kind.LOG)
     echo = replace(run, kind=Kind.FAILURE, ambiguous=True)
     yield "a failure comes that may be the echo of a refused success", echo
-    if last is not None and last.kind.is_outcome and not state.active_runs:
-        if run.at - last.at < MINUTE:
-            again = replace(last, id=run.id, at=run.at, revision=run.revision)
-            yield "a client repeats its ping within a minute", again
+    is_told = last is not None and last.kind.is_outcome and not state.active_runs
+    if last is not None and is_told and run.at - last.at < MINUTE:
+        again = replace(last, id=run.id, at=run.at, revision=run.revision)
+        yield "a client repeats its ping within a minute", again
     if state.incident is not None and state.incident.reason is Reason.RUN_MISSED:
         in_time = replace(run, at=state.incident.opened_at - SECOND)
         yield "a ping is found that had come in time", in_time
@@ -454,8 +460,8 @@ def _edits_of_schedule(cron_job: CronJobFacts) -> Iterator[tuple[str, CronJobFac
         return
     other = HALF_PAST if cron_job.schedule == HOURLY else HOURLY
     yield "the timetable is edited", replace(cron_job, schedule=other)
-    for broken in ({"schedule": NO_SCHEDULE}, {"time_zone": NO_ZONE}):
-        yield "the timetable becomes unusable", replace(cron_job, **broken)
+    yield "the timetable becomes unusable", replace(cron_job, schedule=NO_SCHEDULE)
+    yield "the timetable becomes unusable", replace(cron_job, time_zone=NO_ZONE)
 
 
 def _unwatched(scene: Scene) -> Iterator[Happening]:
@@ -474,64 +480,3 @@ def _unwatched(scene: Scene) -> Iterator[Happening]:
         step = expire(caught, scene.subject, now=later - JUDGED_AFTER)
         told = told_once(state, step.state)
         yield Happening(fact + how, replace(scene, state=told, now=later), step.missed)
-
-
-# As rows of docs/states.md
-
-
-def moves(edges: list[Edge]) -> set[str]:
-    """Write the edges that change the word, those alike in one row."""
-    rows: dict[tuple[str, ...], tuple[set[str], set[str]]] = {}
-    for edge in edges:
-        if edge.stays:
-            continue
-        told = "no" if edge.event is None else f"`{edge.event}`"
-        told = "yes" if edge.event is edge.after.reason else told
-        key = (edge.fact, edge.after.health, told, _lines(edge))
-        words, reasons = rows.setdefault(key, (set(), set()))
-        words.add(edge.before.health if edge.before else "–")
-        reasons.add(edge.after.reason)
-    return {
-        f"| {_ordered(words)} | {fact} | {after} | {_reasons(reasons)} | {told} | {line} |"
-        for (fact, after, told, line), (words, reasons) in rows.items()
-    }
-
-
-def stays(edges: list[Edge]) -> set[str]:
-    """Write the edges that leave the word as it is."""
-    rows: dict[tuple[str, str], set[str]] = {}
-    for edge in edges:
-        if edge.stays:
-            words = rows.setdefault((edge.fact, _lines(edge)), set())
-            words.add(edge.after.health)
-    return {
-        f"| {fact} | {_ordered(words)} | {line} |"
-        for (fact, line), words in rows.items()
-    }
-
-
-def arrows(edges: list[Edge]) -> set[str]:
-    """Write the edges that change the word as arrows with the reasons told."""
-    found: dict[tuple[str, str], set[str]] = {}
-    for edge in edges:
-        if not edge.stays:
-            before = edge.before.health if edge.before else "[*]"
-            reasons = found.setdefault((before, edge.after.health), set())
-            reasons.add(edge.event or edge.after.reason)
-    return {
-        f"{before} --> {after}: {_reasons(reasons, '')}"
-        for (before, after), reasons in found.items()
-    }
-
-
-def _lines(edge: Edge) -> str:
-    return " and ".join(f"`{line}`" for line in edge.lines) or "no"
-
-
-def _ordered(words: set[str]) -> str:
-    return ", ".join(sorted(words, key=["–", *Health].index))
-
-
-def _reasons(reasons: set[str], quote: str = "`") -> str:
-    known = sorted(reasons, key=list(Reason).index)  # type: ignore[arg-type]
-    return ", ".join(f"{quote}{reason}{quote}" for reason in known)
