@@ -41,6 +41,9 @@ MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 
+MAX_UNFINISHED = 8
+"""A status holds ten open runs: the start of the eleventh is not remembered."""
+
 Deliver = Callable[[Bench], None]
 
 
@@ -537,6 +540,7 @@ class PingStory(Story):
         self.silent_until = span[0]
         self.paused = False
         self._runs = count(1)
+        self._unfinished = 0
 
     def monitor(self) -> Monitor:
         """Play it to its end."""
@@ -630,7 +634,8 @@ class PingStory(Story):
         length = timedelta()
         if habits.starts:
             self._call(at, Kind.START, run_id)
-            if rng.random() < habits.unfinished:
+            if rng.random() < habits.unfinished and self._unfinished < MAX_UNFINISHED:
+                self._unfinished += 1
                 return
             length = _seconds(habits.period * rng.uniform(0.01, 0.4))
             if habits.ids and rng.random() < habits.overlapping:

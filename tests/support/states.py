@@ -50,6 +50,8 @@ NEVER = datetime(2100, 1, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+DUE = "a run is due, and nothing has appeared"
 
 HOURLY, HALF_PAST, NO_SCHEDULE, NO_ZONE = (
     "0 * * * *",
@@ -271,7 +273,7 @@ def _time(scene: Scene) -> Iterator[Happening]:
     soon = late is not None and (deadline is None or late < deadline.at)
     if late is not None and soon and late > scene.now:
         later = replace(scene, now=late)
-        yield Happening("a run is due, and nothing has appeared", later)
+        yield Happening(DUE, later)
     elif deadline is not None and not _coincides(scene, deadline):
         for fact, known in _expiries(scene, deadline):
             step = expire(scene.state, scene.subject, known, now=deadline.at)
@@ -294,13 +296,15 @@ def _expiries(scene: Scene, deadline: Deadline) -> Iterator[tuple[str, Hindrance
         yield "nothing has come within `firstCheckInWithin`" + few, Hindrances()
     elif deadline.expiry is Expiry.FINISH:
         yield "a started run has not ended in time" + few, Hindrances()
-    elif scene.policy.orphaned:
-        yield "a window expires, and the CronJob is gone" + few, Hindrances()
-    else:
+    elif few:
         yield "a window expires" + few, Hindrances()
+    elif scene.policy.orphaned:
+        yield "a window expires, and the CronJob is gone", Hindrances()
+    else:
+        yield "a window expires", Hindrances()
         if not scene.is_pinged and deadline.slot_at is not None:
             stuck = Hindrances({deadline.slot_at: "ImagePullBackOff"})
-            yield "a window expires, and the Job's pod is not ready" + few, stuck
+            yield "a window expires, and the Job's pod is not ready", stuck
 
 
 def _few(scene: Scene) -> str:
@@ -419,8 +423,12 @@ def _jobs(scene: Scene, run: CheckIn) -> Iterator[tuple[str, CheckIn]]:
     yield "a run started by hand fails", replace(by_hand, kind=Kind.FAILURE)
     if is_judged(state, scene.policy):
         stray = replace(run, slot_at=_slot(scene) + 7 * MINUTE)
-        what = "a run of a time that the schedule lacks"
+        what = "a run for a time that the schedule lacks"
         yield _ended(scene, stray, what), stray
+    if scene.says.reason is Reason.SCHEDULE_MISMATCH:
+        slot_at = _slot(scene) + DAY
+        known = replace(run, at=slot_at, slot_at=slot_at, started_at=slot_at)
+        yield "a run succeeds as scheduled, a day after the last odd one", known
     newest = state.applied.newest_run_at
     if newest is not None:
         older = replace(now, slot_at=newest - HOUR, kind=Kind.FAILURE)

@@ -11,7 +11,7 @@ import pytest
 
 from heartbeats.core.model import Health, Reason
 from heartbeats.core.status import _HEALTHY
-from support.states import Edge, walk
+from support.states import DUE, Edge, walk
 
 DOC = Path(__file__).parents[2] / "docs" / "states.md"
 NO_MONITOR = "none"
@@ -74,7 +74,18 @@ def lines_of(edge: Edge) -> str:
 def told(edge: Edge) -> str:
     if edge.event is None:
         return "no"
-    return "yes" if edge.event is edge.after.reason else f"`{edge.event}`"
+    return "yes" if edge.event is reason_after(edge) else f"`{edge.event}`"
+
+
+def word_after(edge: Edge) -> Health:
+    """Return the word that is told of: Late is Up, and comes by time alone."""
+    is_late = edge.after.health is Health.LATE and edge.fact != DUE
+    return Health.UP if is_late else edge.after.health
+
+
+def reason_after(edge: Edge) -> Reason:
+    changed = word_after(edge) is not edge.after.health
+    return Reason.ON_SCHEDULE if changed else edge.after.reason
 
 
 def moves(edges: list[Edge]) -> set[str]:
@@ -82,10 +93,10 @@ def moves(edges: list[Edge]) -> set[str]:
     rows: dict[tuple[str, ...], tuple[set[Health | None], set[Reason]]] = {}
     for edge in edges:
         if not edge.stays:
-            key = (edge.fact, edge.after.health, told(edge), lines_of(edge))
+            key = (edge.fact, word_after(edge), told(edge), lines_of(edge))
             words, reasons = rows.setdefault(key, (set(), set()))
             words.add(edge.before.health if edge.before else None)
-            reasons.add(edge.after.reason)
+            reasons.add(reason_after(edge))
     return {
         f"| {listed(words)} | {fact} | {after} | {quoted(reasons)} | {event} | {line} |"
         for (fact, after, event, line), (words, reasons) in rows.items()
@@ -110,8 +121,8 @@ def arrows(edges: list[Edge]) -> set[str]:
     for edge in edges:
         if not edge.stays:
             before = edge.before.health if edge.before else "[*]"
-            reasons = found.setdefault((before, edge.after.health), set())
-            reasons.add(edge.event or edge.after.reason)
+            reasons = found.setdefault((before, word_after(edge)), set())
+            reasons.add(edge.event or reason_after(edge))
     return {
         f"{before} --> {after}: {quoted(reasons).replace('`', '')}"
         for (before, after), reasons in found.items()

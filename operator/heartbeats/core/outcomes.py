@@ -27,12 +27,14 @@ def end(state: State, subject: Subject, check_in: CheckIn) -> State:
     missed_at = _missed_slot(state, subject, check_in)
     after = record(close(state, check_in), check_in, policy)
     after = settle_slots(after, policy, subject.table, check_in)
-    if _is_older_run(state, check_in):
+    if is_older_run(state, check_in):
         return after
     after = _seen(_with_newest(after, check_in))
     if check_in.kind is Kind.SUCCESS:
         return _succeeded(after, subject, check_in)
     after = _without_slot(after, missed_at)
+    if check_in.revision is not None:
+        after = replace(after, counted_slots=())  # later pings are of later windows
     if check_in.ambiguous:
         return replace(after, ambiguous_at=check_in.at)
     if not check_in.scheduled:
@@ -93,7 +95,8 @@ def _seen(state: State) -> State:
     )
 
 
-def _is_older_run(state: State, check_in: CheckIn) -> bool:
+def is_older_run(state: State, check_in: CheckIn) -> bool:
+    """Tell whether a newer run has reported its outcome already."""
     newest, run_at = state.applied.newest_run_at, _run_at(check_in)
     return newest is not None and run_at is not None and run_at < newest
 

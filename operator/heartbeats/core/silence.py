@@ -91,6 +91,8 @@ def _doubted(state: State, subject: Subject, deadline: Deadline) -> State:
     after = replace(state, blind_at=deadline.at)
     if deadline.run is not None:
         after = _counted(after, deadline)
+    elif subject.policy.source is Source.PING:
+        after = replace(after, counted_slots=())  # the next ping is of this window
     if deadline.expiry is Expiry.FIRST_CHECK_IN:
         after = replace(after, armed_at=max(until, deadline.at))
     else:

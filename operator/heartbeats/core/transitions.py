@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 
 from heartbeats.core.counting import mark_applied, was_counted
 from heartbeats.core.model import CheckIn, Judged, Kind, Policy, Reason, State, Trouble
-from heartbeats.core.outcomes import end, record, retract
+from heartbeats.core.outcomes import end, is_older_run, record, retract
 from heartbeats.core.runs import begin, close, find, forget_vanished, vanish
-from heartbeats.core.silence import Missed, Step, expire
+from heartbeats.core.silence import Hindrances, Missed, Step, expire
 from heartbeats.core.slots import excuse_until, rearmed, settle_slots
 from heartbeats.core.subject import Subject
 from heartbeats.core.verdict import settle
@@ -76,7 +76,12 @@ def _remembered(before: Judged, subject: Subject) -> Judged:
     return before if subject.policy.orphaned else subject.judged
 
 
-def apply(state: State, subject: Subject, check_in: CheckIn) -> Step:
+def apply(
+    state: State,
+    subject: Subject,
+    check_in: CheckIn,
+    hindrances: Hindrances | None = None,
+) -> Step:
     """Record a check-in; one that was counted before changes nothing.
 
     What expired before it happened is counted first: the verdict must not depend
@@ -84,7 +89,7 @@ def apply(state: State, subject: Subject, check_in: CheckIn) -> Step:
     """
     if was_counted(state, check_in):
         return Step(state)
-    step = expire(state, subject, now=check_in.at - JUDGED_AFTER)
+    step = expire(state, subject, hindrances, now=check_in.at - JUDGED_AFTER)
     before = step.state
     check_in = _paired(before, check_in)
     after = mark_applied(_noted(before, check_in), check_in)
@@ -124,6 +129,10 @@ def _started(state: State, subject: Subject, check_in: CheckIn) -> State:
     if not check_in.scheduled:
         return state
     begun = begin(state, check_in)
+    run = find(begun, check_in)
+    if run is not None and is_older_run(state, check_in):
+        # A newer run has said how it is: this one's end will change nothing.
+        begun = replace(begun, counted_runs=(run.id, *begun.counted_runs))
     return settle_slots(begun, subject.policy, subject.table, check_in)
 
 

@@ -13,7 +13,7 @@ from heartbeats.core.catchup import Gap, catch_up, told_once
 from heartbeats.core.model import Blindness, CheckIn, CronJobFacts, State
 from heartbeats.core.policy import Defaults, Surroundings, resolve
 from heartbeats.core.schedule import late_at, next_deadline
-from heartbeats.core.silence import Step, blind, expire
+from heartbeats.core.silence import Hindrances, Step, blind, expire
 from heartbeats.core.subject import Subject
 from heartbeats.core.transitions import JUDGED_AFTER, apply, arm
 from heartbeats.ledger.entries import Entry, Listener, Runs
@@ -173,7 +173,7 @@ class Judge:
         self, entry: Entry, subject: Subject, state: State, check_in: CheckIn
     ) -> State:
         """Apply a check-in and tell of it, if it was not counted before."""
-        step = apply(state, subject, check_in)
+        step = apply(state, subject, check_in, self._known(entry))
         if step.state == state:
             return state
         self._tell_missed(entry, step)
@@ -184,11 +184,13 @@ class Judge:
     def _expired(
         self, entry: Entry, subject: Subject, state: State, *, now: datetime
     ) -> Step:
-        facts = self._cron_job_of(entry)
-        known = self._runs.hindrances(facts.uid) if facts else None
-        step = expire(state, subject, known, now=now - JUDGED_AFTER)
+        step = expire(state, subject, self._known(entry), now=now - JUDGED_AFTER)
         self._tell_missed(entry, step)
         return step
+
+    def _known(self, entry: Entry) -> Hindrances | None:
+        facts = self._cron_job_of(entry)
+        return None if facts is None else self._runs.hindrances(facts.uid)
 
     def _tell_missed(self, entry: Entry, step: Step) -> None:
         for missed in step.missed:

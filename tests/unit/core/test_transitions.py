@@ -636,6 +636,15 @@ def test_a_retracted_window_swallows_no_later_failure() -> None:
     assert (story.word, story.reason) == (Health.DOWN, Reason.RUN_FAILED)
 
 
+def test_a_run_whose_window_expired_is_not_overdue_besides() -> None:
+    story = Story(replace(HOURLY, max_runtime=70 * MINUTE)).silence(NINE + 6 * MINUTE)
+    ten = NINE + HOUR
+    story.at(ten).job(Kind.SUCCESS, ten)
+    story.at(ten + MINUTE).job(Kind.START, NINE)
+    story.silence(ten + 11 * MINUTE)
+    assert story.word is Health.UP
+
+
 def test_arming_does_not_move_the_due_of_an_interval() -> None:
     story = Story(PINGED).at(NINE).ping()
     story.at(NINE + 30 * MINUTE).rules(replace(PINGED, suspended=True))
