@@ -17,6 +17,7 @@ from heartbeats.core.model import (
     Kind,
     Policy,
     Reason,
+    Report,
     Run,
     Source,
     State,
@@ -132,6 +133,14 @@ states = st.builds(
         newest_run_at=maybe(instants),
         finished_at=maybe(instants),
         job_uids=st.lists(words, max_size=3).map(tuple),
+        last_report=maybe(
+            st.builds(
+                Report,
+                kind=st.sampled_from([Kind.SUCCESS, Kind.FAILURE]),
+                source=words,
+                at=instants,
+            )
+        ),
     ),
     pending_flips=st.lists(flips, max_size=2).map(tuple),
     key_id=maybe(words),
@@ -221,3 +230,16 @@ def test_a_status_with_everything_at_its_limit_stays_under_eight_kilobytes() -> 
     )
     status = to_status(state, POLICY, timetable(POLICY), generation=3, now=NOW)
     assert len(json.dumps(status)) <= MAX_STATUS_BYTES
+
+
+def test_an_empty_text_is_left_out_where_the_schema_does_not_ask_for_it() -> None:
+    """What is required there must never be empty here."""
+    at = datetime(2026, 11, 20, 12, tzinfo=UTC)
+    report = Report(kind=Kind.SUCCESS, at=at)
+    state = State(applied=Applied(last_report=report), changed_at=at)
+    status = to_status(state, POLICY, timetable(POLICY), generation=3, now=NOW)
+    assert status["applied"]["lastReport"] == {
+        "kind": "success",
+        "time": "2026-11-20T12:00:00Z",
+    }
+    assert from_status(status).applied.last_report == report

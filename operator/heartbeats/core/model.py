@@ -283,8 +283,9 @@ class Report:
     """The newest outcome that was pinged without a run id."""
 
     kind: Kind
-    source: str
     at: datetime
+    source: str = ""
+    """Empty for a client that names itself nowhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
