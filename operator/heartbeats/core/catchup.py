@@ -48,8 +48,10 @@ class Gap:
 
 def catch_up(state: State, subject: Subject, gap: Gap, *, now: datetime) -> State:
     """Conclude what happened to runs and slots whose Jobs are gone."""
-    if subject.policy.suspended or state.armed_at is None:
+    if state.armed_at is None:
         return state
+    if subject.policy.suspended:
+        return _all_vanished(state, gap.remains)
     state = _lost_runs(state, subject, gap.before, gap.remains)
     if state.armed_at != gap.before.armed_at:
         return _rescheduled(state, subject, gap.before, now=now)
@@ -86,6 +88,14 @@ def _lost_runs(
             state = apply(state, subject, inferred).state
         else:
             state = _doubt(_without(state, run), subject, run.started_at)
+    return state
+
+
+def _all_vanished(state: State, remains: Remains) -> State:
+    """Owe every run whose Job is gone: during a pause nothing else is concluded."""
+    for run in state.active_runs:
+        if run.id not in remains.jobs:
+            state = _vanished(state, run)
     return state
 
 
