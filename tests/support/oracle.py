@@ -213,7 +213,9 @@ class Count:
     def _silence(self, mark: Mark, rules: Rules) -> None:
         if mark.run is not None and mark.slot in self.counted:
             return  # its window expired before
-        if self.tally.incident is None and mark.at > self.excused_until:
+        if mark.known_at <= self.excused_until:
+            return  # it expired while Down, known only with what ended that
+        if self.tally.incident is None:
             self.counted |= {mark.run, mark.slot if mark.run is None else None}
             self.counted.discard(None)
             self._fail(mark, rules)
@@ -418,6 +420,7 @@ class CronJobOracle(Oracle):
             ((run.ended_at, run) for run in runs if run.ended_at and run.succeeded),
             key=lambda each: each[0],
         )
+        self._longest = list(self._records())
         self._limits = {
             run.uid: self._limit(run)
             for run in runs
@@ -433,6 +436,14 @@ class CronJobOracle(Oracle):
         )
 
     # Runs
+
+    def _records(self) -> Iterator[tuple[datetime, timedelta]]:
+        """Return when the longest success became longer."""
+        longest = timedelta()
+        for ended_at, run in self._good:
+            if ended_at - run.started_at > longest or longest == timedelta():
+                longest = max(longest, ended_at - run.started_at)
+                yield ended_at, longest
 
     def _reports(self) -> Iterator[Mark]:
         for run in self.runs:
@@ -460,6 +471,8 @@ class CronJobOracle(Oracle):
             if limit is None:
                 continue
             at, known_at = limit
+            if self._was_missed(run):
+                continue
             if run.ended_at is not None and run.ended_at < known_at:
                 continue
             if run.ended_at == known_at > at + JUDGED_AFTER:
@@ -470,6 +483,14 @@ class CronJobOracle(Oracle):
             if gone and self._is_paid(run, by):
                 continue
             yield Mark(known_at, at, "silence", Reason.RUN_OVERDUE, run.slot, run.uid)
+
+    def _was_missed(self, run: Execution) -> bool:
+        """Tell whether its window expired: a run counts once."""
+        slot, appeared_at = run.slot, run.appeared_at
+        assert slot is not None
+        assert appeared_at is not None
+        reign, expires_at = self.reign(slot), slot + self.history.rules(slot).grace
+        return slot > reign.armed_at and expires_at < min(appeared_at, reign.until)
 
     def _is_paid(self, run: Execution, by: datetime) -> bool:
         """Tell whether a newer run succeeded after this one was deleted."""
@@ -487,15 +508,16 @@ class CronJobOracle(Oracle):
         """
         if run.ready_at is None:
             return None
-        changes = [run.ready_at]
-        if run.ended_at is None or run.ended_at > run.ready_at:
-            last = run.ended_at or self.history.end
-            changes += [at for at, _ in self._good if run.ready_at < at < last]
-            changes += [
-                era.since
-                for era in self.history.eras
-                if run.ready_at < era.since < last
-            ]
+        last = run.ended_at or self.history.end
+        changes = [
+            run.ready_at,
+            *(at for at, _ in self._longest if run.ready_at < at < last),
+            *(
+                each.since
+                for each in self.history.eras
+                if run.ready_at < each.since < last
+            ),
+        ]
         changes.sort()
         for at, until in zip(changes, [*changes[1:], self.history.end], strict=True):
             rules, reign = self.history.rules(at), self.reign(at)
@@ -504,7 +526,7 @@ class CronJobOracle(Oracle):
             limit = self._limit_as_of(run, rules, at)
             if limit is None:
                 continue
-            if run.ready_at <= reign.armed_at:
+            if run.started_at <= reign.armed_at:
                 # Armed anew: it is judged from the next slot on.
                 following = self._tables[reign.armed_at].next_after(reign.armed_at)
                 if following is not None:
@@ -520,12 +542,8 @@ class CronJobOracle(Oracle):
         fixed = rules.max_runtime or rules.active_deadline
         if fixed is not None:
             return run.started_at + fixed
-        lengths = [
-            ended_at - other.started_at
-            for ended_at, other in self._good
-            if ended_at <= at
-        ]
-        usual = 2 * max(lengths) if lengths else FIRST_LIMIT
+        found = bisect_right(self._longest, at, key=lambda each: each[0])
+        usual = 2 * self._longest[found - 1][1] if found else FIRST_LIMIT
         least = run.started_at + max(usual, SHORTEST_LIMIT)
         assert run.slot is not None
         following = self._tables[self.reign(at).armed_at].next_after(run.slot)
@@ -577,7 +595,11 @@ class CronJobOracle(Oracle):
         if end is not None and end <= by:
             return slot <= end
         limit = self._limits[run.uid]
-        return limit is None or slot <= limit[1] - JUDGED_AFTER
+        if limit is None:
+            return True
+        # A limit that moved into the past excuses what was due until then.
+        moved = run.ready_at is not None and run.ready_at <= limit[0]
+        return slot <= (limit[1] - JUDGED_AFTER if moved else limit[0])
 
     def _why(self, slot: datetime, at: datetime) -> Reason:
         if self.history.rules(at).gone:
@@ -714,7 +736,8 @@ class PingOracle(Oracle):
         if call.kind is Kind.START:
             self._last = None  # what ends after it is another run
             if call.run_id not in self._open:
-                self._open[call.run_id] = OpenRun(at, self._own_slot(at))
+                own = at if rules.interval else self._table.last_before(at)
+                self._open[call.run_id] = OpenRun(at, own or at)
             self._settled = max(self._settled, self._own_slot(at))
             return
         if not self._is_repeated(call, rules):

@@ -294,6 +294,12 @@ class CronJobStory(Story):
         )
         self.rule(at, self._rules())
 
+    @property
+    def may_be_recreated(self) -> bool:
+        """Tell whether its slots stay the same when it is created again."""
+        hidden = self.character.hidden_zone is not None
+        return not hidden and not self.schedule.startswith("@every")
+
     def refuse(self, at: datetime, until: datetime) -> None:
         """Have a quota refuse every Job for some hours."""
         self.refused_until = min(until, at + 5 * HOUR)
@@ -403,6 +409,10 @@ class CronJobStory(Story):
         self, run: Execution, at: datetime, length: timedelta | None
     ) -> None:
         if not self._exists(run):
+            return
+        limit = self.character.active_deadline
+        if limit is not None and at >= run.started_at + limit:
+            self._end(run, at, failed=True)
             return
         if run.slot is not None and at == run.slot + self.grace + SECOND:
             # As late as its deadline is judged: nobody can say which was first.
@@ -958,7 +968,7 @@ class Population:
                 story.plan(at, lambda now: story.pause(now, later, True))
             case "edit" if story.character.hidden_zone is None:
                 story.plan(at, lambda now: story.edit(now, schedule, zone))
-            case "gone" if story.character.hidden_zone is None:
+            case "gone" if story.may_be_recreated:
                 away = self.rng.choice((MINUTE, 20 * MINUTE, 3 * HOUR, 2 * DAY))
                 away += self.rng.randint(1, 9) * SECOND
                 story.plan(at, story.delete)

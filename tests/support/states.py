@@ -330,8 +330,9 @@ def _reports(scene: Scene) -> Iterator[tuple[str, CheckIn]]:
     run = _new_run(scene)
     yield "a run starts", replace(run, kind=Kind.START)
     for good in (run, *_ends(scene)):
+        yield _ended(scene, good), good
         bad = replace(good, kind=Kind.FAILURE)
-        yield from ((_ended(scene, each), each) for each in (good, bad))
+        yield _ended(scene, bad), bad
     yield from _pings(scene, run) if scene.is_pinged else _jobs(scene, run)
 
 
@@ -393,13 +394,15 @@ def _was_counted(scene: Scene, check_in: CheckIn) -> bool:
             each.id == name and each.at > run.started_at for each in missed
         ):
             return True
+    # What was missed before a pause or an edit is no longer anybody's window.
+    missed = [each for each in missed if state.armed_at and each.at > state.armed_at]
     if not scene.is_pinged:
         return any(each.slot_at == check_in.slot_at for each in missed)
     due_at = state.next_expected_at
     if due_at is None or not missed or missed[0] != state.history[0]:
         return False
     # What never came at all, `firstCheckInWithin`, was no window of a run.
-    return missed[0].at != state.armed_at and check_in.at < due_at
+    return check_in.at < due_at
 
 
 def _pings(scene: Scene, run: CheckIn) -> Iterator[tuple[str, CheckIn]]:

@@ -21,6 +21,7 @@ def rearmed(state: State, policy: Policy, table: Timetable, *, now: datetime) ->
         armed_at=now,
         next_expected_at=None,
         settled_slots=(),
+        counted_slots=(),
         mismatch_at=None,
     )
     if policy.suspended or (policy.source is Source.PING and is_new(state)):

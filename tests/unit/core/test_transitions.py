@@ -645,6 +645,15 @@ def test_a_run_whose_window_expired_is_not_overdue_besides() -> None:
     assert story.word is Health.UP
 
 
+def test_a_window_missed_before_a_pause_swallows_no_failure_after_it() -> None:
+    policy = replace(PINGED, failure_threshold=2)
+    story = Story(policy, at=NINE).ping().silence(NINE + 66 * MINUTE)
+    story.at(NINE + 67 * MINUTE).rules(replace(policy, suspended=True))
+    story.at(NINE + 68 * MINUTE).rules(policy)
+    story.at(NINE + 70 * MINUTE).ping(Kind.FAILURE)
+    assert story.word is Health.DOWN
+
+
 def test_arming_does_not_move_the_due_of_an_interval() -> None:
     story = Story(PINGED).at(NINE).ping()
     story.at(NINE + 30 * MINUTE).rules(replace(PINGED, suspended=True))
