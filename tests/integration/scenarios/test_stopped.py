@@ -21,6 +21,11 @@ PAST = timedelta(seconds=2)
 TWO_HOURS = {"heartbeats.dev/grace-period": "2h"}
 
 
+def has_an_open_run(found: Object | None) -> bool:
+    """Wait for this before stopping: a start that is not stored was never seen."""
+    return bool(found and found.get("status", {}).get("activeRuns"))
+
+
 async def daily(
     scenario: Scenario, annotations: dict[str, str] | None = None, **spec: Any
 ) -> Object:
@@ -82,7 +87,7 @@ async def test_an_open_run_whose_job_went_unseen_with_a_success_is_inferred(
     """It was running when we left; the CronJob tells that it succeeded."""
     stored = await daily(scenario, successfulJobsHistoryLimit=0)
     await scenario.starts(stored, TEN)
-    assert len((await scenario.status(OURS))["activeRuns"]) == 1
+    await scenario.seen(OURS, has_an_open_run)
     await scenario.stop()
     await forget_jobs(scenario)
     ended = TEN + 10 * MINUTE
@@ -104,6 +109,7 @@ async def test_a_run_that_vanished_without_success_is_unknown_not_down(
     await scenario.succeeds(stored, TEN)
     slot = TEN + DAY
     await scenario.starts(stored, slot)
+    await scenario.seen(OURS, has_an_open_run)
     await scenario.stop()
     await forget_jobs(scenario)
     await scenario.start(slot + 30 * MINUTE)
@@ -234,6 +240,7 @@ async def test_a_run_finished_while_stopped_counts_once_by_its_own_time(
     """A Job that is still there tells for itself, however often we start."""
     stored = await daily(scenario)
     run = await scenario.starts(stored, TEN)
+    await scenario.seen(OURS, has_an_open_run)
     await scenario.stop()
     began, ended = text(TEN + timedelta(seconds=9)), TEN + 3 * MINUTE
     await scenario.ends(run, complete(began, text(ended)))
