@@ -133,8 +133,8 @@ async def test_kopf_is_started_again_when_it_ends_with_an_error(
     assert "it is started again" in record.message
 
 
-async def test_kopf_is_started_again_when_it_cancels_itself(
-    monkeypatch: pytest.MonkeyPatch,
+async def test_kopf_is_started_again_when_it_is_cancelled(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def cancel(_options: dict[str, Any]) -> None:
         raise asyncio.CancelledError
@@ -143,6 +143,21 @@ async def test_kopf_is_started_again_when_it_cancels_itself(
     async with running(monkeypatch, stage) as thread:
         await stage.started(2)
         assert thread.restarts == 1
+    assert "kopf was cancelled; it is started again" in caplog.text
+
+
+async def test_a_kopf_that_does_not_look_at_its_flag_is_cancelled_without_a_word(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(kopf_thread, "STOP_SECONDS", 0.2)
+
+    async def retry(_options: dict[str, Any]) -> None:
+        await asyncio.Event().wait()
+
+    stage = Stage(retry)
+    async with running(monkeypatch, stage):
+        await stage.started()
+    assert [each for each in caplog.records if each.name.startswith("heartbeats")] == []
 
 
 async def test_a_stop_before_kopf_is_up_ends_the_thread(

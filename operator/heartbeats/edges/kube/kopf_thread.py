@@ -90,7 +90,11 @@ class KopfThread:
             self.restarts += 1
             try:
                 asyncio.run(self._operate())
-            except (Exception, asyncio.CancelledError):
+            except asyncio.CancelledError:
+                # By `restart`, or by `stop` when kopf did not look at its flag.
+                if not self._stopping.is_set():
+                    logger.warning("kopf was cancelled; it is started again")
+            except Exception:
                 logger.exception("kopf ended with an error; it is started again")
             else:
                 if not self._stopping.is_set():
