@@ -206,14 +206,16 @@ class Count:
         if incident is not None:
             told = replace(incident, reason=Reason.RUN_FAILED)
             self.tally = replace(self.tally, incident=told)
-        if not self.counted & {mark.run, mark.slot} or not self.tally.failures:
+        if not self.counted & {mark.run, mark.slot}:
             self._fail(mark, rules)
-        self.tally = replace(self.tally, successes=0)
+        elif incident is not None:  # counted before, but no good run either
+            failures = max(self.tally.failures, 1)
+            self.tally = replace(self.tally, failures=failures, successes=0)
 
     def _silence(self, mark: Mark, rules: Rules) -> None:
         if mark.run is not None and mark.slot in self.counted:
             return  # its window expired before
-        if mark.known_at <= self.excused_until:
+        if mark.known_at <= self.excused_until + JUDGED_AFTER >= mark.at + JUDGED_AFTER:
             return  # it expired while Down, known only with what ended that
         if self.tally.incident is None:
             self.counted |= {mark.run, mark.slot if mark.run is None else None}
@@ -471,7 +473,7 @@ class CronJobOracle(Oracle):
             if limit is None:
                 continue
             at, known_at = limit
-            if self._was_missed(run):
+            if self._is_outdated(run):
                 continue
             if run.ended_at is not None and run.ended_at < known_at:
                 continue
@@ -484,13 +486,15 @@ class CronJobOracle(Oracle):
                 continue
             yield Mark(known_at, at, "silence", Reason.RUN_OVERDUE, run.slot, run.uid)
 
-    def _was_missed(self, run: Execution) -> bool:
-        """Tell whether its window expired: a run counts once."""
-        slot, appeared_at = run.slot, run.appeared_at
-        assert slot is not None
-        assert appeared_at is not None
-        reign, expires_at = self.reign(slot), slot + self.history.rules(slot).grace
-        return slot > reign.armed_at and expires_at < min(appeared_at, reign.until)
+    def _is_outdated(self, run: Execution) -> bool:
+        """Tell whether a newer run had ended when this one was first heard of."""
+        assert run.ready_at is not None
+        assert run.slot is not None
+        return any(
+            other.slot > run.slot and other.ended_at <= run.ready_at
+            for other in self.runs
+            if other.slot is not None and other.ended_at is not None
+        )
 
     def _is_paid(self, run: Execution, by: datetime) -> bool:
         """Tell whether a newer run succeeded after this one was deleted."""
@@ -526,7 +530,7 @@ class CronJobOracle(Oracle):
             limit = self._limit_as_of(run, rules, at)
             if limit is None:
                 continue
-            if run.started_at <= reign.armed_at:
+            if run.started_at < reign.armed_at:
                 # Armed anew: it is judged from the next slot on.
                 following = self._tables[reign.armed_at].next_after(reign.armed_at)
                 if following is not None:
@@ -836,19 +840,20 @@ class PingOracle(Oracle):
         self, until: datetime
     ) -> tuple[datetime, tuple[str | None] | None] | None:
         """Find what expires first before an instant: a run, or a window."""
-        rules = self.history.rules(until - SECOND)
+        now = until - SECOND
+        rules = self.history.rules(now)
         if rules.suspended or rules.trouble:
             return None
-        found: list[tuple[datetime, tuple[str | None] | None]] = [
-            (self._limit(run, until - SECOND), (run_id,))
-            for run_id, run in self._open.items()
-            if not run.lapsed
-        ]
-        window = self._window(until - SECOND)
-        if window is not None:
-            found.append((window, None))
-        first = min(found, key=lambda each: each[0], default=None)
-        return first if first and first[0] < until else None
+        found: list[tuple[datetime, bool, tuple[str | None] | None]] = []
+        for run_id, run in self._open.items():
+            limit = self._limit(run, now)
+            if not run.lapsed and limit < until:
+                found.append((limit, True, (run_id,)))
+        window = self._window(now)
+        if window is not None and window < until:
+            found.append((window, False, None))
+        first = min(found, key=lambda each: each[:2], default=None)
+        return None if first is None else (first[0], first[2])
 
     def _window(self, at: datetime) -> datetime | None:
         """Return when the open window closes."""
@@ -874,7 +879,7 @@ class PingOracle(Oracle):
         """Return when a run is overdue; armed anew, not before the next slot."""
         limit, rules = self._limit_of(run, at), self.history.rules(at)
         armed_at = self.reign(at).armed_at
-        if run.started_at > armed_at:
+        if run.started_at >= armed_at:
             return limit
         if rules.interval is not None:
             return max(limit, armed_at + rules.interval + rules.grace)

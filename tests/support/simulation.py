@@ -149,6 +149,7 @@ class CronJobStory(Story):
         self._jobs = count(1)
         self._slots: set[datetime] = set()
         self._next_sync: datetime | None = None
+        self._ended_at: datetime | None = None
         self._table = self._true_table(span[0])
 
     def monitor(self) -> Monitor:
@@ -355,7 +356,7 @@ class CronJobStory(Story):
     def _active(self) -> list[Execution]:
         return [
             run
-            for run in self.runs[-40:]
+            for run in self.runs[-400:]
             if run.ended_at is None and run.deleted_at is None
         ]
 
@@ -390,7 +391,7 @@ class CronJobStory(Story):
     def _live(self, run: Execution, at: datetime) -> None:
         """Draw what becomes of a Job."""
         character, rng = self.character, self.rng
-        if rng.random() < character.stuck:
+        if rng.random() < character.stuck and not self._is_crowded():
             self._give_up_later(run, at)
             return
         wait = SECOND * rng.randint(1, 9)
@@ -414,8 +415,7 @@ class CronJobStory(Story):
         if limit is not None and at >= run.started_at + limit:
             self._end(run, at, failed=True)
             return
-        if run.slot is not None and at == run.slot + self.grace + SECOND:
-            # As late as its deadline is judged: nobody can say which was first.
+        if self._is_tie(run, at):
             self.plan(at + SECOND, lambda now: self._get_ready(run, now, length))
             return
         run.ready_at = at
@@ -431,7 +431,7 @@ class CronJobStory(Story):
     def _length(self) -> timedelta | None:
         """Draw how long a run takes; None: it hangs."""
         character, rng = self.character, self.rng
-        dice = rng.random()
+        dice = 1.0 if self._is_crowded() else rng.random()
         if dice < character.hanging:
             return None
         if dice >= character.hanging + character.slow:
@@ -439,6 +439,10 @@ class CronJobStory(Story):
         length = _seconds(character.period * rng.uniform(0.7, 2.5))
         limit = character.active_deadline
         return None if limit is not None and length > limit - MINUTE else length
+
+    def _is_crowded(self) -> bool:
+        """Tell whether more open runs would be more than a status remembers."""
+        return len(self._active()) > MAX_UNFINISHED
 
     def _give_up_later(self, run: Execution, at: datetime) -> None:
         """Have a run that hangs end some time by force."""
@@ -453,10 +457,22 @@ class CronJobStory(Story):
     def _end(self, run: Execution, at: datetime, *, failed: bool = False) -> None:
         if not self._exists(run):
             return
-        run.ended_at = at
+        if at == self._ended_at or self._is_tie(run, at):
+            self.plan(at + SECOND, lambda now: self._end(run, now, failed=failed))
+            return
+        run.ended_at = self._ended_at = at
         run.succeeded = not failed and self.rng.random() >= self.character.failing
         self._report(run, Kind.SUCCESS if run.succeeded else Kind.FAILURE, at, at)
         self.sync(at)
+
+    def _is_tie(self, run: Execution, at: datetime) -> bool:
+        """Tell whether a run appears just when its window is judged.
+
+        Nobody can say which came first: it would be a matter of luck.
+        """
+        if run.slot is None or run.appeared_at is not None:
+            return False
+        return at == run.slot + self.grace + SECOND
 
     def _delete_job(self, run: Execution, at: datetime) -> None:
         if self._exists(run):
