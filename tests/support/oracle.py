@@ -423,7 +423,6 @@ class CronJobOracle(Oracle):
             key=lambda each: each[0],
         )
         self._longest = list(self._records())
-        self._newest = list(self._newest_slots())
         self._limits = {
             run.uid: self._limit(run)
             for run in runs
@@ -491,16 +490,11 @@ class CronJobOracle(Oracle):
         """Tell whether a newer run had ended when this one was first heard of."""
         assert run.ready_at is not None
         assert run.slot is not None
-        found = bisect_right(self._newest, run.ready_at, key=lambda each: each[0])
-        return found > 0 and self._newest[found - 1][1] > run.slot
-
-    def _newest_slots(self) -> Iterator[tuple[datetime, datetime]]:
-        """Return when a run of a newer slot than any before had ended."""
-        newest = NEVER
-        ends = [(run.ended_at, run.slot) for run in self.runs if run.ended_at]
-        for ended_at, slot in sorted((at, slot) for at, slot in ends if slot):
-            newest = max(newest, slot)
-            yield ended_at, newest
+        return any(
+            other.slot > run.slot and other.ended_at <= run.ready_at
+            for other in self.runs
+            if other.slot is not None and other.ended_at is not None
+        )
 
     def _is_paid(self, run: Execution, by: datetime) -> bool:
         """Tell whether a newer run succeeded after this one was deleted."""
