@@ -37,6 +37,7 @@ SECRETS = Resource("v1", "Secret", "secrets")
 CONFIG_MAPS = Resource("v1", "ConfigMap", "configmaps")
 EVENTS = Resource("events.k8s.io/v1", "Event", "events")
 LEASES = Resource("coordination.k8s.io/v1", "Lease", "leases")
+QUOTAS = Resource("v1", "ResourceQuota", "resourcequotas")
 SERVICE_ACCOUNTS = Resource("v1", "ServiceAccount", "serviceaccounts")
 NAMESPACES = Resource("v1", "Namespace", "namespaces", namespaced=False)
 CRDS = Resource(
@@ -71,7 +72,7 @@ _RESOURCES = {
     (resource.api_version, resource.kind): resource
     for resource in (
         *(MONITORS, CRON_JOBS, JOBS, PODS, SECRETS, CONFIG_MAPS, EVENTS, LEASES),
-        *(SERVICE_ACCOUNTS, NAMESPACES, CRDS, POLICIES, POLICY_BINDINGS),
+        *(SERVICE_ACCOUNTS, NAMESPACES, QUOTAS, CRDS, POLICIES, POLICY_BINDINGS),
         Resource("v1", "Service", "services"),
         Resource("apps/v1", "Deployment", "deployments"),
         Resource("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets"),
