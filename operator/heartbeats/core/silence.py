@@ -114,9 +114,11 @@ def _expired(
     limit = subject.policy.history_limit
     after = replace(state, history=(run, *state.history)[:limit], blind_at=None)
     again = deadline.run is not None and deadline.slot_at in state.counted_slots
-    after = after_missed(
-        _counted(after, deadline), subject.policy, subject.table, deadline
-    )
+    after = _counted(after, deadline)
+    if deadline.run is not None and subject.policy.source is Source.PING:
+        # A ping names no slot: the next failure is that of a run after this one.
+        after = replace(after, counted_slots=())
+    after = after_missed(after, subject.policy, subject.table, deadline)
     return count_bad(after, subject.policy, cause, again=again)
 
 

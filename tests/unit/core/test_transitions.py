@@ -548,6 +548,16 @@ def test_only_the_run_of_the_missed_window_is_counted_already() -> None:
         assert story.state.consecutive_failures == failures
 
 
+def test_an_overdue_run_takes_the_missed_window_from_the_failure_after_it() -> None:
+    policy = replace(PINGED, failure_threshold=3, max_runtime=10 * MINUTE)
+    story = Story(policy).at(NINE).ping().silence(NINE + 66 * MINUTE)
+    story.at(NINE + 70 * MINUTE).ping(Kind.START, run_id="hangs")
+    story.silence(NINE + 81 * MINUTE)
+    assert story.state.consecutive_failures == 2
+    story.at(NINE + 90 * MINUTE).ping(Kind.FAILURE)
+    assert story.word is Health.DOWN
+
+
 def test_a_run_that_started_during_a_pause_is_open_after_it() -> None:
     story = Story(FORBID)
     story.at(NINE - 20 * MINUTE).rules(replace(FORBID, suspended=True))
