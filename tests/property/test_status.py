@@ -112,6 +112,8 @@ states = st.builds(
             started_at=instants,
             slot_at=maybe(seconds),
             vanished=st.booleans(),
+            unseen=st.booleans(),
+            excused=st.booleans(),
         ),
         max_size=3,
     ).map(tuple),

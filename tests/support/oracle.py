@@ -7,7 +7,7 @@ whether its run appeared and of every run whether it ended in time, sorts the
 answers and counts. It may be slow; it may not be clever.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -106,7 +106,8 @@ class Trouble:
 class Picture:
     """How a monitor is at an instant."""
 
-    word: Health
+    word: Health | None
+    """None: the rules do not say."""
     incident: Trouble | None
     failures: int
     successes: int
@@ -190,6 +191,8 @@ class Count:
             return
         successes = self.tally.successes + 1
         over = successes >= rules.recovery_threshold
+        # A success makes up for what was missed before: what follows is news.
+        self.counted.clear()
         if over and self.tally.incident is not None:
             self.excused_until = mark.at
         self.tally = replace(
@@ -208,9 +211,6 @@ class Count:
             self.tally = replace(self.tally, incident=told)
         if not self.counted & {mark.run, mark.slot}:
             self._fail(mark, rules)
-        elif incident is not None:  # counted before, but no good run either
-            failures = max(self.tally.failures, 1)
-            self.tally = replace(self.tally, failures=failures, successes=0)
 
     def _silence(self, mark: Mark, rules: Rules) -> None:
         if mark.run is not None and mark.slot in self.counted:
@@ -260,11 +260,12 @@ class Timetable:
         every = self._cron.every
         if every is not None and self._anchor_at is not None:
             return self._anchor_at + ((at - self._anchor_at) // every + 1) * every
-        for slots in self._days(at, DAY):
-            found = bisect_right(slots, at)
-            if found < len(slots):
-                return slots[found]
-        return None
+        slots = next(self._days(at, DAY))
+        found = bisect_right(slots, at)
+        if found < len(slots):
+            return slots[found]
+        # Around clock changes the answer depends on where one asks from.
+        return self._cron.next_after(at)
 
     def last_before(self, at: datetime) -> datetime | None:
         """Return the last slot up to an instant, if there is one within a year."""
@@ -373,12 +374,14 @@ class Oracle:
             successes=tally.successes,
         )
 
-    def _word(self, tally: Tally, at: datetime) -> Health:
+    def _word(self, tally: Tally, at: datetime) -> Health | None:
         rules = self.history.rules(at)
         if rules.suspended:
             return Health.PAUSED
-        if rules.trouble is not None or self.is_doubtful(at):
+        if rules.trouble is not None:
             return Health.UNKNOWN
+        if self.is_doubtful(at):
+            return self.word_in_doubt(at)
         if tally.incident is not None:
             return Health.DOWN
         if not tally.reported:
@@ -392,6 +395,10 @@ class Oracle:
     def was_doubtful(self, _at: datetime) -> bool:
         """Tell whether it was before: what was counted meanwhile is not defined."""
         return False
+
+    def word_in_doubt(self, _at: datetime) -> Health | None:
+        """Say how a monitor is whose timetable is doubtful."""
+        return Health.UNKNOWN
 
     def is_late(self, at: datetime) -> bool:
         """Tell whether a run is due and has not appeared, its window being open."""
@@ -422,7 +429,9 @@ class CronJobOracle(Oracle):
             ((run.ended_at, run) for run in runs if run.ended_at and run.succeeded),
             key=lambda each: each[0],
         )
+        self._ends = sorted(run.ended_at for run in runs if run.slot and run.ended_at)
         self._longest = list(self._records())
+        self._newest = list(self._newest_slots())
         self._limits = {
             run.uid: self._limit(run)
             for run in runs
@@ -432,7 +441,7 @@ class CronJobOracle(Oracle):
             (run for run in runs if run.uid in self._limits),
             key=lambda run: run.started_at,
         )
-        self._mismatches = list(self._seen_mismatches())
+        self._mismatches = sorted(self._seen_mismatches())
         self.settle(
             [*self._reports(), *self._outcomes(), *self._overdue(), *self._missed()]
         )
@@ -490,11 +499,16 @@ class CronJobOracle(Oracle):
         """Tell whether a newer run had ended when this one was first heard of."""
         assert run.ready_at is not None
         assert run.slot is not None
-        return any(
-            other.slot > run.slot and other.ended_at <= run.ready_at
-            for other in self.runs
-            if other.slot is not None and other.ended_at is not None
-        )
+        found = bisect_right(self._newest, run.ready_at, key=lambda each: each[0])
+        return found > 0 and self._newest[found - 1][1] > run.slot
+
+    def _newest_slots(self) -> Iterator[tuple[datetime, datetime]]:
+        """Return when a run of a newer slot than any before had ended."""
+        newest = NEVER
+        ends = [(run.ended_at, run.slot) for run in self.runs if run.ended_at]
+        for ended_at, slot in sorted((at, slot) for at, slot in ends if slot):
+            newest = max(newest, slot)
+            yield ended_at, newest
 
     def _is_paid(self, run: Execution, by: datetime) -> bool:
         """Tell whether a newer run succeeded after this one was deleted."""
@@ -577,7 +591,20 @@ class CronJobOracle(Oracle):
         return at is not None and at <= by
 
     def _is_excused(self, slot: datetime, by: datetime) -> bool:
-        """Tell whether nothing was due: Forbid, and a run was open at the slot."""
+        """Tell whether nothing is due: Forbid, and a run was open, or ended since.
+
+        The controller makes up for the newest skipped slot only, so that the run
+        it starts then stands for all of them.
+        """
+        if not self.history.rules(slot).forbid:
+            return False
+        found = bisect_left(self._ends, slot)
+        return self._is_busy(slot, by) or (
+            found < len(self._ends) and self._ends[found] <= by
+        )
+
+    def _is_busy(self, slot: datetime, by: datetime) -> bool:
+        """Tell whether Forbid held a slot up: a run was open."""
         if not self.history.rules(slot).forbid:
             return False
         return any(self._is_open(run, slot, by) for run in self._around(slot))
@@ -618,7 +645,7 @@ class CronJobOracle(Oracle):
     def next_expected(self, at: datetime) -> datetime | None:
         """Return the earliest slot that is not settled; None while a run is open."""
         slot = self._earliest(at)
-        return None if self._is_excused(at, at) else slot
+        return None if self._is_busy(at, at) else slot
 
     def _earliest(self, at: datetime) -> datetime | None:
         reign, rules = self.reign(at), self.history.rules(at)
@@ -645,6 +672,25 @@ class CronJobOracle(Oracle):
     def was_doubtful(self, _at: datetime) -> bool:
         """Tell whether it was before: what was counted meanwhile is not defined."""
         return any(seen_at <= _at for seen_at in self._mismatches)
+
+    def word_in_doubt(self, at: datetime) -> Health | None:
+        """Nothing follows from silence then; what a run itself reports is certain."""
+        armed_at = self.reign(at).armed_at
+        since = next(seen for seen in self._mismatches if armed_at <= seen)
+        before = self.tally(since - SECOND).incident
+        heard = [
+            run
+            for run in self.runs
+            if run.slot and run.ended_at and since <= run.ended_at <= at
+        ]
+        failed = any(not run.succeeded for run in heard)
+        if not failed and (before is None or before.reason is Reason.RUN_MISSED):
+            return Health.UNKNOWN
+        newest = max(heard, key=lambda run: run.slot or NEVER, default=None)
+        simple = self.history.rules(at).failure_threshold == 1
+        if simple and newest is not None and not newest.succeeded:
+            return Health.DOWN
+        return None
 
     def _seen_mismatches(self) -> Iterator[datetime]:
         for run in self.runs:

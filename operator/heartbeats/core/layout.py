@@ -60,6 +60,7 @@ _ACTIVE_RUN = (
     Field("slot_at", "slotTime", INSTANT),
     Field("vanished", "vanished", FLAG),
     Field("unseen", "unseen", FLAG),
+    Field("excused", "excused", FLAG),
 )
 _RUN = (
     Field("outcome", "outcome", TEXT),
@@ -108,6 +109,7 @@ JUDGED = (
     Field("interval", "interval", _DURATION),
     Field("cron_job_uid", "uid", TEXT),
     Field("generation", "generation", NUMBER),
+    Field("skips_while_running", "skipsWhileRunning", FLAG),
 )
 STATE = (
     Field("mismatch_at", "mismatchTime", INSTANT),

@@ -145,6 +145,8 @@ class Judged:
     cron_job_uid: Uid | None = None
     generation: int = field(default=0, compare=False)
     """The CronJob's, to tell whether it was edited while nobody watched."""
+    skips_while_running: bool = field(default=False, compare=False)
+    """Whether its controller skips what is due while a run is open (Forbid)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,6 +229,8 @@ class ActiveRun:
     """Its Job is gone without an end; it is owed until a newer run succeeds."""
     unseen: bool = False
     """Its end may have been reported while we could not listen."""
+    excused: bool = False
+    """Nobody waits for its end: its limit passed while Down, or it was outrun."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

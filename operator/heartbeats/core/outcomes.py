@@ -13,7 +13,7 @@ from heartbeats.core.model import (
     Run,
     State,
 )
-from heartbeats.core.runs import close, find, forget_vanished
+from heartbeats.core.runs import close, excuse, find, forget_vanished
 from heartbeats.core.schedule import finish_deadline, open_runs
 from heartbeats.core.slots import excuse_expired, settle_slots
 from heartbeats.core.subject import Subject
@@ -28,7 +28,7 @@ def end(state: State, subject: Subject, check_in: CheckIn) -> State:
     after = record(close(state, check_in), check_in, policy)
     after = settle_slots(after, policy, subject.table, check_in)
     if is_older_run(state, check_in):
-        return after
+        return _paid(after, check_in)
     after = _seen(_with_newest(after, check_in))
     if check_in.kind is Kind.SUCCESS:
         return _succeeded(after, subject, check_in)
@@ -39,8 +39,16 @@ def end(state: State, subject: Subject, check_in: CheckIn) -> State:
         return replace(after, ambiguous_at=check_in.at)
     if not check_in.scheduled:
         return after
-    again = overdue or missed_at is not None
+    counted = overdue or missed_at is not None
+    again = counted and state.consecutive_failures > 0  # no success since
     return count_bad(after, policy, _failure(check_in), again=again)
+
+
+def _paid(state: State, check_in: CheckIn) -> State:
+    """Let a success make up for runs before it that vanished, if for nothing else."""
+    if check_in.kind is not Kind.SUCCESS:
+        return state
+    return forget_vanished(state, check_in)
 
 
 def _succeeded(state: State, subject: Subject, check_in: CheckIn) -> State:
@@ -53,12 +61,12 @@ def _succeeded(state: State, subject: Subject, check_in: CheckIn) -> State:
 
 def _excused_runs(state: State, subject: Subject, *, at: datetime) -> State:
     """Drop the limits that passed during an incident: it stood for them all."""
-    expired = (
+    expired = {
         run.id
         for run in open_runs(state)
         if finish_deadline(run, state, subject.policy, subject.table) <= at
-    )
-    return replace(state, counted_runs=(*state.counted_runs, *expired))
+    }
+    return excuse(state, expired)
 
 
 def _missed_slot(state: State, subject: Subject, check_in: CheckIn) -> datetime | None:

@@ -4,7 +4,7 @@ At most ten are kept; the oldest is never evicted, because it is the one whose
 deadline comes first.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from heartbeats.core.model import ActiveRun, CheckIn, State
@@ -35,7 +35,7 @@ def _with_room(state: State) -> State:
     if len(state.active_runs) < MAX_ACTIVE_RUNS:
         return state
     for gone in state.active_runs:
-        if gone.id in state.counted_runs:
+        if gone.excused or gone.id in state.counted_runs:
             return _keep(state, [run for run in state.active_runs if run is not gone])
     return state
 
@@ -57,6 +57,15 @@ def find(state: State, check_in: CheckIn) -> ActiveRun | None:
     """Return the open run that a check-in belongs to."""
     run_id = check_in.run_id or UNNAMED
     return next((run for run in state.active_runs if run.id == run_id), None)
+
+
+def excuse(state: State, ids: Collection[str]) -> State:
+    """Wait no longer for the ends of some runs."""
+    runs = tuple(
+        replace(run, excused=True) if run.id in ids else run
+        for run in state.active_runs
+    )
+    return replace(state, active_runs=runs)
 
 
 def vanish(state: State, check_in: CheckIn) -> State:

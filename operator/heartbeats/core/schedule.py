@@ -126,9 +126,12 @@ def is_new(state: State) -> bool:
 
 
 def open_runs(state: State) -> tuple[ActiveRun, ...]:
-    """Return the started runs that silence has not been counted against yet."""
-    counted = state.counted_runs
-    return tuple(run for run in state.active_runs if run.id not in counted)
+    """Return the started runs whose ends are awaited."""
+    return tuple(
+        run
+        for run in state.active_runs
+        if not run.excused and run.id not in state.counted_runs
+    )
 
 
 def is_covered(state: State, policy: Policy) -> bool:

@@ -43,4 +43,5 @@ class Subject:
             interval=policy.interval,
             cron_job_uid=self.cron_job_uid,
             generation=self.generation,
+            skips_while_running=policy.skips_while_running,
         )

@@ -13,7 +13,15 @@ from datetime import datetime, timedelta
 from heartbeats.core.counting import mark_applied, was_counted
 from heartbeats.core.model import CheckIn, Judged, Kind, Policy, Reason, State, Trouble
 from heartbeats.core.outcomes import end, is_older_run, record, retract
-from heartbeats.core.runs import begin, close, find, forget_vanished, vanish
+from heartbeats.core.runs import (
+    begin,
+    close,
+    excuse,
+    find,
+    forget_vanished,
+    vanish,
+)
+from heartbeats.core.schedule import open_runs
 from heartbeats.core.silence import Hindrances, Missed, Step, expire
 from heartbeats.core.slots import excuse_until, rearmed, settle_slots
 from heartbeats.core.subject import Subject
@@ -48,9 +56,19 @@ def arm(
     mended = usable and _was_unusable(state.trouble)
     if state.armed_at is None or changed or resumed or mended:
         after = rearmed(after, policy, subject.table, now=now)
+    elif policy.orphaned and state.trouble is None and _was_covered(state):
+        # What Forbid skipped before the CronJob was deleted is not missing now.
+        after = excuse_until(after, subject.table, now)
     if usable:
         after = replace(after, judged=_remembered(state.judged, subject))
     return settle(state, after, policy, subject.uid, now)
+
+
+def _was_covered(state: State) -> bool:
+    """Tell whether an open run explained that no new one appeared."""
+    if not state.judged.skips_while_running:
+        return False
+    return any(not run.vanished for run in open_runs(state))
 
 
 def _was_unusable(trouble: Trouble | None) -> bool:
@@ -132,7 +150,7 @@ def _started(state: State, subject: Subject, check_in: CheckIn) -> State:
     run = find(begun, check_in)
     if run is not None and is_older_run(state, check_in):
         # A newer run has said how it is: this one's end will change nothing.
-        begun = replace(begun, counted_runs=(run.id, *begun.counted_runs))
+        begun = excuse(begun, {run.id})
     return settle_slots(begun, subject.policy, subject.table, check_in)
 
 

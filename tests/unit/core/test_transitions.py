@@ -463,6 +463,36 @@ def test_a_vanished_run_is_owed_until_a_newer_one_succeeds() -> None:
     assert story.silence(NINE + 15 * MINUTE).reason is Reason.RUN_OVERDUE
 
 
+def test_a_vanished_run_is_paid_by_a_success_that_is_not_the_newest() -> None:
+    story = Story(replace(HOURLY, max_runtime=4 * HOUR)).at(NINE).job(Kind.START, NINE)
+    ten, eleven = NINE + HOUR, NINE + 2 * HOUR
+    story.at(ten).job(Kind.START, ten)
+    story.at(eleven).job(Kind.SUCCESS, eleven)
+    story.at(eleven + MINUTE).job(Kind.VANISHED, NINE)
+    story.at(eleven + 2 * MINUTE).job(Kind.SUCCESS, ten)
+    assert not story.state.active_runs
+
+
+def test_a_run_whose_limit_passed_while_down_fails_after_the_recovery() -> None:
+    story = Story(replace(PINGED, max_runtime=10 * MINUTE))
+    story.at(NINE).ping(Kind.START, run_id="a").silence(NINE + 11 * MINUTE)
+    story.at(NINE + 15 * MINUTE).ping(Kind.START, run_id="b")
+    story.at(NINE + 30 * MINUTE).ping(run_id="a")
+    assert story.word is Health.UP
+    story.at(NINE + 31 * MINUTE).ping(Kind.FAILURE, run_id="b")
+    assert (story.word, story.reason) == (Health.DOWN, Reason.RUN_FAILED)
+
+
+def test_what_forbid_skipped_is_not_missing_when_the_cron_job_is_deleted() -> None:
+    story = Story(FORBID).at(NINE).job(Kind.START, NINE).silence(NINE + 160 * MINUTE)
+    gone = replace(FORBID, orphaned=True, skips_while_running=False)
+    missing = Trouble(Reason.CRON_JOB_NOT_FOUND, "gone")
+    story.at(NINE + 160 * MINUTE).rules(gone, missing)
+    assert story.silence(NINE + 161 * MINUTE).word is Health.NEW
+    story.silence(NINE + 3 * HOUR + 6 * MINUTE)
+    assert (story.word, story.reason) == (Health.DOWN, Reason.CRON_JOB_NOT_FOUND)
+
+
 def test_a_run_whose_window_expired_is_not_counted_again_when_it_fails() -> None:
     story = Story(replace(HOURLY, failure_threshold=3)).silence(NINE + 6 * MINUTE)
     assert story.state.consecutive_failures == 1
