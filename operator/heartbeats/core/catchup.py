@@ -6,10 +6,11 @@ and what cannot be inferred is unknown, never bad. It may not conclude that a ru
 failed or was missed from the absence of a Job that may have been deleted.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from heartbeats.core.counting import was_counted
 from heartbeats.core.model import (
     ActiveRun,
     CheckIn,
@@ -44,6 +45,33 @@ class Gap:
 
     before: State
     remains: Remains
+
+
+def with_starts(state: State, reports: Iterable[CheckIn]) -> list[CheckIn]:
+    """Put the starts among the reports of Jobs that show only how they ended.
+
+    Such a run appeared when it started: its window did not expire until its end.
+    """
+    known = list(reports)
+    ended = (each for each in known if not was_counted(state, each))
+    starts = (_start(each) for each in ended if each.kind.is_outcome)
+    return sorted([*filter(None, starts), *known], key=lambda each: each.at)
+
+
+def _start(end: CheckIn) -> CheckIn | None:
+    if end.started_at is None:
+        return None
+    return CheckIn(
+        id=f"{end.run_id}-start",
+        kind=Kind.START,
+        at=end.started_at,
+        run_id=end.run_id,
+        slot_at=end.slot_at,
+        started_at=end.started_at,
+        source=end.source,
+        scheduled=end.scheduled,
+        inferred=True,
+    )
 
 
 def catch_up(state: State, subject: Subject, gap: Gap, *, now: datetime) -> State:

@@ -1,5 +1,6 @@
 """What the end of a run leads to: history, counts, incidents opened and closed."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -15,7 +16,7 @@ from heartbeats.core.model import (
 )
 from heartbeats.core.runs import close, excuse, find, forget_vanished
 from heartbeats.core.schedule import finish_deadline, open_runs
-from heartbeats.core.slots import excuse_expired, settle_slots
+from heartbeats.core.slots import excuse_expired, excuse_until, settle_slots
 from heartbeats.core.subject import Subject
 
 
@@ -27,14 +28,15 @@ def end(state: State, subject: Subject, check_in: CheckIn) -> State:
     missed_at = _missed_slot(state, subject, check_in)
     after = record(close(state, check_in), check_in, policy)
     after = settle_slots(after, policy, subject.table, check_in)
+    if check_in.revision is not None:
+        after = replace(after, counted_slots=())  # later pings are of later windows
     if is_older_run(state, check_in):
         return _paid(after, check_in)
     after = _seen(_with_newest(after, check_in))
     if check_in.kind is Kind.SUCCESS:
-        return _succeeded(after, subject, check_in)
+        expired = _expired_runs(state, subject, at=check_in.at)
+        return _succeeded(after, subject, check_in, expired)
     after = _without_slot(after, missed_at)
-    if check_in.revision is not None:
-        after = replace(after, counted_slots=())  # later pings are of later windows
     if check_in.ambiguous:
         return replace(after, ambiguous_at=check_in.at)
     if not check_in.scheduled:
@@ -51,22 +53,39 @@ def _paid(state: State, check_in: CheckIn) -> State:
     return forget_vanished(state, check_in)
 
 
-def _succeeded(state: State, subject: Subject, check_in: CheckIn) -> State:
+def _succeeded(
+    state: State,
+    subject: Subject,
+    check_in: CheckIn,
+    expired: Mapping[str, datetime],
+) -> State:
+    """Count a success; one that ends an incident ends what it stood for, too."""
     good = forget_vanished(count_good(state, subject.policy), check_in)
     if state.incident is None or good.incident is not None:
         return good
-    good = _excused_runs(good, subject, at=check_in.at)
+    good = _with_excused(good, subject, expired)
     return excuse_expired(good, subject.policy, subject.table, at=check_in.at)
 
 
-def _excused_runs(state: State, subject: Subject, *, at: datetime) -> State:
-    """Drop the limits that passed during an incident: it stood for them all."""
-    expired = {
-        run.id
+def _expired_runs(
+    state: State, subject: Subject, *, at: datetime
+) -> dict[str, datetime]:
+    """Return the open runs whose limits, as they were until now, have passed."""
+    limits = {
+        run.id: finish_deadline(run, state, subject.policy, subject.table)
         for run in open_runs(state)
-        if finish_deadline(run, state, subject.policy, subject.table) <= at
     }
-    return excuse(state, expired)
+    return {run_id: limit for run_id, limit in limits.items() if limit <= at}
+
+
+def _with_excused(
+    state: State, subject: Subject, expired: Mapping[str, datetime]
+) -> State:
+    """Drop the limits that passed during an incident: it stood for them all."""
+    after = excuse(state, expired)
+    if not expired or not subject.policy.skips_while_running:
+        return after
+    return excuse_until(after, subject.table, max(expired.values()))
 
 
 def _missed_slot(state: State, subject: Subject, check_in: CheckIn) -> datetime | None:

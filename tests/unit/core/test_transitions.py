@@ -493,6 +493,38 @@ def test_what_forbid_skipped_is_not_missing_when_the_cron_job_is_deleted() -> No
     assert (story.word, story.reason) == (Health.DOWN, Reason.CRON_JOB_NOT_FOUND)
 
 
+def test_an_older_success_ends_the_missed_window_for_the_failure_after_it() -> None:
+    story = Story(replace(PINGED, failure_threshold=2, max_runtime=10 * MINUTE))
+    story.at(NINE).ping(Kind.START, run_id="old")
+    story.at(NINE + 11 * MINUTE).ping(Kind.START, run_id="new")
+    story.at(NINE + 12 * MINUTE).ping(run_id="new")
+    story.silence(NINE + 78 * MINUTE)  # due at 10:12
+    story.at(NINE + 80 * MINUTE).ping(run_id="old")
+    story.at(NINE + 90 * MINUTE).ping(Kind.FAILURE)
+    assert story.word is Health.DOWN
+
+
+def test_a_limit_that_passed_while_down_stays_passed_however_long_runs_take() -> None:
+    story = Story(NIGHTLY_PING).at(NINE).ping(Kind.START, run_id="first")
+    story.at(NINE + 10 * MINUTE).ping(Kind.START, run_id="second")
+    two = NINE.replace(hour=2) + 24 * HOUR
+    story.at(two).ping(Kind.START, run_id="third").silence(two + HOUR)
+    assert story.reason is Reason.RUN_OVERDUE
+    story.at(two + 18 * HOUR).ping(run_id="third")
+    assert story.silence(two + 20 * HOUR).word is Health.UP
+
+
+def test_what_forbid_skipped_while_down_is_not_missed_after_the_recovery() -> None:
+    story = Story(replace(FORBID, grace=2 * HOUR, max_runtime=90 * MINUTE))
+    story.at(NINE).job(Kind.START, NINE)
+    story.at(NINE + MINUTE).job(Kind.FAILURE, NINE)
+    ten = NINE + HOUR
+    story.at(ten).job(Kind.START, ten)  # hangs: 11:00 is skipped
+    story.at(ten + 110 * MINUTE).job(Kind.SUCCESS, None)
+    assert story.word is Health.UP
+    assert story.state.next_expected_at == ten + 2 * HOUR
+
+
 def test_a_run_whose_window_expired_is_not_counted_again_when_it_fails() -> None:
     story = Story(replace(HOURLY, failure_threshold=3)).silence(NINE + 6 * MINUTE)
     assert story.state.consecutive_failures == 1
