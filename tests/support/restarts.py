@@ -1,4 +1,4 @@
-"""Operators that tests kill and start again, and times relative to now.
+"""Operators that tests kill and start again, their pings, and times relative to now.
 
 Needs a cluster of one's own: see `support.own_cluster`. It holds no expectations.
 """
@@ -10,16 +10,24 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from signal import SIGKILL
+from urllib.parse import urlsplit
 
 from heartbeats.clock import SystemClock
-from support.kube import Kube
-from support.operators import RunningOperator, start_operator, stop_operator
+from support.kube import Kube, wait_until
+from support.operators import (
+    SYSTEM,
+    RunningOperator,
+    ping_url,
+    start_operator,
+    stop_operator,
+)
 from support.own_cluster import Own
 from support.processes import FREE_PORTS, Process, until_answers
-from support.resources import MONITORS
+from support.resources import CONFIG_MAPS, MONITORS, Object
 
 HEALTH = r"The health listener is at (\S+)"
 PINGS = r"Pings are answered on (\S+)"
+JOURNAL = "heartbeats-journal-"
 
 
 @dataclass(slots=True)
@@ -68,19 +76,25 @@ class Apart:
     @contextmanager
     def running(cls, own: Own, event_log: Path) -> Iterator["Apart"]:
         """Run both until the end of the block; each under its own account."""
-        with run_role(own.ping, "ping", event_log) as pings:
-            apart = cls(own, event_log, pings, pings, pings.wait_for(PINGS))
-            try:
-                apart.start()
-                until_answers(f"{pings.wait_for(HEALTH)}/readyz")
-                yield apart
-            finally:
-                apart.operator.close()
+        pings = run_role(own.ping, "ping", event_log)
+        apart = cls(own, event_log, pings, pings, "")
+        try:
+            apart.start()  # it makes the key that the ping service waits for
+            apart.wait_pings()
+            yield apart
+        finally:
+            apart.operator.close()
+            apart.pings.close()
 
     def start(self) -> None:
         """Start the operator; returns when it is ready."""
         self.operator = run_role(self.own.operator, "operator", self.event_log)
         until_answers(f"{self.operator.wait_for(HEALTH)}/readyz")
+
+    def wait_pings(self) -> None:
+        """Return when the ping service is ready."""
+        self.url = self.pings.wait_for(PINGS)
+        until_answers(f"{self.pings.wait_for(HEALTH)}/readyz")
 
     @contextmanager
     def away(self) -> Iterator[None]:
@@ -89,11 +103,23 @@ class Apart:
         yield
         self.start()
 
-    def line_ids(self, namespace: str, name: str) -> list[str]:
-        """Return the ids of a monitor's lines in the event log."""
+    @contextmanager
+    def unheard(self) -> Iterator[None]:
+        """Have no ping service for a while, and a new one after."""
+        self.pings.close()
+        yield
+        self.pings = run_role(self.own.ping, "ping", self.event_log)
+        self.wait_pings()
+
+    def lines(self, namespace: str, name: str) -> list[Object]:
+        """Return the payloads of a monitor's lines in the event log."""
         lines = [json.loads(each) for each in self.event_log.read_text().splitlines()]
         of_it = (one for one in lines if one["check_in_id"] == f"{namespace}/{name}")
-        return [each["payload"]["id"] for each in of_it]
+        return [each["payload"] for each in of_it]
+
+    def line_ids(self, namespace: str, name: str) -> list[str]:
+        """Return their ids."""
+        return [each["id"] for each in self.lines(namespace, name)]
 
 
 def run_role(kubeconfig: Path, role: str, event_log: Path) -> Process:
@@ -124,3 +150,27 @@ def watch_past(kube: Kube, namespace: str, instant: str) -> None:
         since = kube.send("GET", MONITORS.path(namespace)).body["metadata"]
         for _ in kube.watch(MONITORS, namespace, since["resourceVersion"], left):
             pass
+
+
+def path_of(kube: Kube, namespace: str, name: str) -> str:
+    """Return the path of a ping URL: each start listens on another port."""
+    return urlsplit(ping_url(kube, namespace, name)).path
+
+
+def send(kube: Kube, base: str, namespace: str, name: str, rest: str) -> None:
+    """Ping a monitor; it must be answered with success."""
+    url = f"{base}{path_of(kube, namespace, name)}{rest}"
+    assert until_answers(url) == b"OK"
+
+
+def wait_journal_empty(kube: Kube) -> None:
+    """Wait until every segment was applied and deleted."""
+    for each in kube.items(CONFIG_MAPS, SYSTEM):
+        name = each["metadata"]["name"]
+        if name.startswith(JOURNAL):
+            wait_until(kube, CONFIG_MAPS, SYSTEM, name, lambda one: one is None)
+
+
+def outcomes(found: Object) -> list[str]:
+    """Return how the runs of a monitor ended, the newest first."""
+    return [run["outcome"] for run in found["status"].get("history", [])]

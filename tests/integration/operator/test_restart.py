@@ -4,20 +4,25 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
 
 from support.kube import Kube, fresh_namespace, wait_until
-from support.operators import (
-    SYSTEM,
-    ping_url,
-)
 from support.own_cluster import Own
 from support.processes import ask, until_answers
-from support.resources import CONFIG_MAPS, EVENTS, MONITORS, Object
-from support.restarts import Apart, Operator, last_hour, moment, watch_past
+from support.resources import EVENTS, MONITORS, Object
+from support.restarts import (
+    Apart,
+    Operator,
+    last_hour,
+    moment,
+    outcomes,
+    path_of,
+    send,
+    wait_journal_empty,
+    watch_past,
+)
 from support.workloads import (
     RARELY,
     complete,
@@ -32,8 +37,6 @@ from support.workloads import (
 
 pytestmark = pytest.mark.integration
 pytest_plugins = ["support.own_fixture"]
-
-JOURNAL = "heartbeats-journal-"
 
 
 @pytest.fixture
@@ -341,17 +344,6 @@ def test_a_flip_that_was_stored_but_not_told_is_told_by_the_next(
 # How
 
 
-def path_of(kube: Kube, namespace: str, name: str) -> str:
-    """Return the path of a ping URL: each start listens on another port."""
-    return urlsplit(ping_url(kube, namespace, name)).path
-
-
-def send(kube: Kube, base: str, namespace: str, name: str, rest: str) -> None:
-    """Ping a monitor; it must be answered with success."""
-    url = f"{base}{path_of(kube, namespace, name)}{rest}"
-    assert until_answers(url) == b"OK"
-
-
 def pass_by(kube: Kube, namespace: str) -> None:
     """Return when a deadline has passed and was told: what was due before is done."""
     name = f"fence-{uuid4().hex[:6]}"
@@ -359,23 +351,10 @@ def pass_by(kube: Kube, namespace: str) -> None:
     wait_until(kube, MONITORS, namespace, name, has_said("Down"))
 
 
-def wait_journal_empty(kube: Kube) -> None:
-    """Wait until every segment was applied and deleted."""
-    for each in kube.items(CONFIG_MAPS, SYSTEM):
-        name = each["metadata"]["name"]
-        if name.startswith(JOURNAL):
-            wait_until(kube, CONFIG_MAPS, SYSTEM, name, lambda one: one is None)
-
-
 def version(item: Object) -> str:
     """Return an object's resourceVersion."""
     found: str = item["metadata"]["resourceVersion"]
     return found
-
-
-def outcomes(found: Object) -> list[str]:
-    """Return how the runs of a monitor ended, the newest first."""
-    return [run["outcome"] for run in found["status"]["history"]]
 
 
 def identities(kube: Kube, namespace: str) -> set[tuple[str, str]]:
