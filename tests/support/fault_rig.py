@@ -15,20 +15,17 @@ moment, a kill for instance, and lets the request pass or cuts its connection:
 
 Whoever asks the same again meanwhile is held as well, and what is still held when the
 block ends is cut. So a lost request is BEFORE and `cut`, a lost answer AFTER and
-`cut`, a slow one either and `let_pass` after a while. It holds no expectations, and
-nothing in the product knows of it.
+`cut`, a slow one either and `let_pass` after a while. `partition` cuts everything, and
+`listen` tells what the server says. It holds no expectations, and nothing in the
+product knows of it.
 """
 
 import asyncio
 import base64
-import json
-import re
 import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -37,87 +34,15 @@ import yaml
 from aiohttp import web
 from yarl import URL
 
+from support.traps import Asked, Rule, Trap, When
+
 _HOP_BY_HOP = {"connection", "host", "keep-alive", "transfer-encoding"}
 _LARGEST = 16 * 1024**2
 """Bytes of a request's body; the API server takes three million."""
 
 
-class When(Enum):
-    """The side of the server's answer on which a request is held."""
-
-    BEFORE = "before the server hears of it"
-    AFTER = "after the server has answered"
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a rule may look at."""
-
-    method: str
-    path: str
-    query: str
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        """Return the body of a write; everything of ours is JSON."""
-        return json.loads(self.body)
-
-
-Rule = Callable[[Asked], bool]
-
-
-def asks(method: str, path: str, having: Callable[[Any], bool] | None = None) -> Rule:
-    """Return a rule: this method, this path (a pattern for the whole), such a body."""
-    form = re.compile(path)
-
-    def holds(asked: Asked) -> bool:
-        if asked.method != method or not form.fullmatch(asked.path):
-            return False
-        return having is None or having(asked.json)
-
-    return holds
-
-
-class Trap:
-    """Waits for a request, and says what becomes of it and of its repetitions."""
-
-    def __init__(self, rule: Rule, when: When, loop: asyncio.AbstractEventLoop) -> None:
-        self.rule, self.when = rule, when
-        self._loop = loop
-        self._sprung = threading.Event()
-        self._is_cut: asyncio.Future[bool] = loop.create_future()
-
-    def wait(self, *, within: float = 30.0) -> None:
-        """Return when the request is held; AssertionError after so many seconds."""
-        assert self._sprung.wait(within), f"nothing was held {self.when.value}"
-
-    def let_pass(self) -> None:
-        """Let the request, or its answer, go where it was going."""
-        self._decide(is_cut=False)
-
-    def cut(self) -> None:
-        """Close the caller's connection without an answer."""
-        self._decide(is_cut=True)
-
-    def _decide(self, *, is_cut: bool) -> None:
-        def decide() -> None:
-            if not self.is_decided:
-                self._is_cut.set_result(is_cut)
-
-        self._loop.call_soon_threadsafe(decide)
-
-    @property
-    def is_decided(self) -> bool:
-        """Tell whether the trap is out of use."""
-        return self._is_cut.done()
-
-    async def hold(self) -> None:
-        """Hold a request; ConnectionResetError when it is to be cut."""
-        self._sprung.set()
-        # The caller may die meanwhile: that ends the request, not the trap.
-        if await asyncio.shield(self._is_cut):
-            raise ConnectionResetError("cut by a test")
+Listener = Callable[[Asked, bytes], None]
+"""Hears each piece of an answer, in the rig's thread."""
 
 
 class FaultRig:
@@ -127,6 +52,9 @@ class FaultRig:
         self._cluster = yaml.safe_load(source.read_text())["clusters"][0]["cluster"]
         self._loop = asyncio.new_event_loop()
         self._traps: list[Trap] = []
+        self._listeners: list[Listener] = []
+        self._open_calls: list[web.Request] = []
+        self._is_parted = False
         self._session: aiohttp.ClientSession | None = None
         self._runner: web.AppRunner | None = None
         self.url = ""
@@ -170,6 +98,24 @@ class FaultRig:
         self._traps.append(Trap(rule, when, self._loop))
         return self._traps[-1]
 
+    def listen(self, listener: Listener) -> None:
+        """Have somebody hear all answers from now on."""
+        self._listeners.append(listener)
+
+    @contextmanager
+    def partition(self) -> Iterator[None]:
+        """Cut all connections, and every new one, until the end of the block."""
+        self._wait(self._part(is_parted=True))
+        try:
+            yield
+        finally:
+            self._wait(self._part(is_parted=False))
+
+    async def _part(self, *, is_parted: bool) -> None:
+        self._is_parted = is_parted
+        for request in tuple(self._open_calls):
+            _abort(request)
+
     def _wait(self, work: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
 
@@ -198,18 +144,24 @@ class FaultRig:
             await self._session.close()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
+        if self._is_parted:
+            return _abort(request)
+        self._open_calls.append(request)
+        try:
+            return await self._answer(request)
+        except (ConnectionResetError, aiohttp.ClientError):
+            return _abort(request)
+        finally:
+            self._open_calls.remove(request)
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
         asked = Asked(
             request.method, request.path, request.query_string, await request.read()
         )
-        try:
-            await self._hold(asked, When.BEFORE)
-            async with self._forward(request, asked.body) as answer:
-                await self._hold(asked, When.AFTER)
-                return await _pass_on(request, answer)
-        except (ConnectionResetError, aiohttp.ClientError):
-            if request.transport is not None:
-                request.transport.abort()
-            return web.Response()  # which nobody gets
+        await self._hold(asked, When.BEFORE)
+        async with self._forward(request, asked.body) as answer:
+            await self._hold(asked, When.AFTER)
+            return await self._pass_on(request, asked, answer)
 
     async def _hold(self, asked: Asked, when: When) -> None:
         for trap in tuple(self._traps):
@@ -223,20 +175,27 @@ class FaultRig:
             request.method, url, data=body or None, headers=_end_to_end(request.headers)
         )
 
+    async def _pass_on(
+        self, request: web.Request, asked: Asked, answer: aiohttp.ClientResponse
+    ) -> web.StreamResponse:
+        """Send an answer as it comes: a watch never ends."""
+        response = web.StreamResponse(status=answer.status, reason=answer.reason)
+        response.headers.extend(_end_to_end(answer.headers))
+        await response.prepare(request)
+        async for chunk in answer.content.iter_any():
+            for listener in self._listeners:
+                listener(asked, chunk)
+            await response.write(chunk)
+        await response.write_eof()
+        return response
+
 
 def _end_to_end(headers: Any) -> list[tuple[str, str]]:
     found = headers.items()
     return [(name, value) for name, value in found if name.lower() not in _HOP_BY_HOP]
 
 
-async def _pass_on(
-    request: web.Request, answer: aiohttp.ClientResponse
-) -> web.StreamResponse:
-    """Send an answer as it comes: a watch never ends."""
-    response = web.StreamResponse(status=answer.status, reason=answer.reason)
-    response.headers.extend(_end_to_end(answer.headers))
-    await response.prepare(request)
-    async for chunk in answer.content.iter_any():
-        await response.write(chunk)
-    await response.write_eof()
-    return response
+def _abort(request: web.Request) -> web.Response:
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()  # which nobody gets

@@ -7,7 +7,7 @@ happens; what a killed run left behind is cleared by the next that takes its pla
 import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
@@ -31,6 +31,12 @@ class Own:
     """Acts as the operator's ServiceAccount."""
     ping: Path
     """Acts as the ping service's ServiceAccount."""
+    plane: ControlPlane
+    """Its processes; a test that ends one starts it again."""
+
+    def through(self, operator: Path, ping: Path | None = None) -> "Own":
+        """Return the same, with other ways to it for one role or both."""
+        return replace(self, operator=operator, ping=ping or self.ping)
 
 
 @contextmanager

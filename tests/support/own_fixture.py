@@ -31,4 +31,4 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Own]:
             )
             for role in ("operator", "ping")
         )
-        yield Own(administrator, plane.kubeconfig, operator, ping)
+        yield Own(administrator, plane.kubeconfig, operator, ping, plane)

@@ -6,15 +6,16 @@ rig can hold. It holds no expectations.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from support.fault_rig import FaultRig, Rule, When, asks
+from support.fault_rig import FaultRig
 from support.operators import SYSTEM
 from support.own_cluster import Own
 from support.resources import CONFIG_MAPS, EVENTS, MONITORS, SECRETS
 from support.restarts import JOURNAL, Apart
+from support.traps import Rule, When, asks
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +30,9 @@ class Rigged:
     def running(cls, own: Own, folder: Path) -> Iterator["Rigged"]:
         """Run all of it until the end of the block."""
         with FaultRig.running(own.admin) as rig:
-            through = replace(
-                own,
-                operator=rig.kubeconfig(own.operator, folder / "operator"),
-                ping=rig.kubeconfig(own.ping, folder / "ping"),
+            through = own.through(
+                rig.kubeconfig(own.operator, folder / "operator"),
+                rig.kubeconfig(own.ping, folder / "ping"),
             )
             with Apart.running(through, folder / "events.jsonl") as apart:
                 yield cls(rig, apart)
