@@ -14,7 +14,6 @@ from uuid import uuid4
 
 import pytest
 
-from support.fault_rig import Rule, When
 from support.kube import Kube, fresh_namespace, wait_until
 from support.own_cluster import Own
 from support.processes import ask, until_answers
@@ -36,6 +35,7 @@ from support.rigged import (
     status_stored,
     url_delivered,
 )
+from support.traps import Rule, When
 from support.workloads import (
     complete,
     cron_job,
@@ -194,10 +194,9 @@ def hear(url: str, answers: list[int]) -> None:
 
 def monitored(kube: Kube, namespace: str, limit: int) -> Object:
     """Create a CronJob and a monitor that remembers so many runs; wait for it."""
-    no_other = {"heartbeats.dev/monitor": "false"}
-    stored = kube.create(
-        cron_job(namespace, "hourly", schedule="0 * * * *", annotations=no_other)
-    )
+    stored = kube.create(cron_job(namespace, "hourly", schedule="0 * * * *"))
+    # Now the operator knows the CronJob: a monitor that it finds alone is Unknown.
+    wait_until(kube, MONITORS, namespace, "hourly-cronjob", state_is("New"))
     kube.create(cron_job_monitor(namespace, JOB, "hourly", historyLimit=limit))
     wait_until(kube, MONITORS, namespace, JOB, state_is("New"))
     return stored
