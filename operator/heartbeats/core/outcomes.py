@@ -1,6 +1,5 @@
 """What the end of a run leads to: history, counts, incidents opened and closed."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -57,12 +56,13 @@ def _succeeded(
     state: State,
     subject: Subject,
     check_in: CheckIn,
-    expired: Mapping[str, datetime],
+    expired: dict[str, datetime],
 ) -> State:
     """Count a success; one that ends an incident ends what it stood for, too."""
     good = forget_vanished(count_good(state, subject.policy), check_in)
     if state.incident is None or good.incident is not None:
         return good
+    expired = _expired_runs(good, subject, at=check_in.at) | expired
     good = _with_excused(good, subject, expired)
     return excuse_expired(good, subject.policy, subject.table, at=check_in.at)
 
@@ -79,13 +79,15 @@ def _expired_runs(
 
 
 def _with_excused(
-    state: State, subject: Subject, expired: Mapping[str, datetime]
+    state: State, subject: Subject, expired: dict[str, datetime]
 ) -> State:
     """Drop the limits that passed during an incident: it stood for them all."""
     after = excuse(state, expired)
-    if not expired or not subject.policy.skips_while_running:
+    if not subject.policy.skips_while_running:
         return after
-    return excuse_until(after, subject.table, max(expired.values()))
+    gone = {run.id for run in state.active_runs if run.vanished}
+    limits = [limit for run_id, limit in expired.items() if run_id not in gone]
+    return excuse_until(after, subject.table, max(limits)) if limits else after
 
 
 def _missed_slot(state: State, subject: Subject, check_in: CheckIn) -> datetime | None:

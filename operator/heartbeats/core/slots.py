@@ -21,24 +21,39 @@ def rearmed(state: State, policy: Policy, table: Timetable, *, now: datetime) ->
         armed_at=now,
         next_expected_at=None,
         settled_slots=(),
-        counted_slots=(),
         mismatch_at=None,
     )
-    if policy.suspended or (policy.source is Source.PING and is_new(state)):
+    if policy.source is Source.CRON_JOB:
+        due_at = None if policy.suspended else table.next_after(now)
+        return replace(clean, next_expected_at=due_at)
+    clean = replace(clean, counted_slots=())  # later pings are of later windows
+    if policy.suspended or is_new(state):
         return clean
-    return replace(clean, next_expected_at=_first_due(state, table, now))
+    return replace(clean, next_expected_at=_first_due(state, policy, table, now))
 
 
-def _first_due(state: State, table: Timetable, now: datetime) -> datetime | None:
-    """Return what is due first from now on; an interval runs from the last outcome."""
+def _first_due(
+    state: State, policy: Policy, table: Timetable, now: datetime
+) -> datetime | None:
+    """Return when a ping is due first from now on.
+
+    The last one still counts: an interval runs from the last outcome, and a ping
+    that came early for a slot after `now` stands for it.
+    """
     outcomes = (state.last_success_at, state.last_failure_at)
-    last = max((at for at in outcomes if at is not None), default=None)
-    if table.cron is not None or last is None:
-        return table.next_after(now)
-    due_at = table.next_after(last)
+    if table.cron is not None:
+        last = _latest(*outcomes, state.last_start_at)
+        served = table.served_by(last, policy.grace) if last else None
+        return _latest(table.next_after(now), served)
+    last = _latest(*outcomes)
+    due_at = table.next_after(last) if last else None
     if due_at is None or due_at < now:
         due_at = table.next_after(now)
     return due_at and _whole_second(due_at)
+
+
+def _latest(*instants: datetime | None) -> datetime | None:
+    return max((at for at in instants if at is not None), default=None)
 
 
 def settle_slots(
@@ -142,16 +157,17 @@ def after_missed(
         case Expiry.FIRST_CHECK_IN:
             return replace(state, armed_at=deadline.at)
         case Expiry.FINISH:
-            return _after_overdue(state, policy, table, deadline.at)
+            return _after_overdue(state, policy, table, deadline, deadline.at)
         case Expiry.APPEARANCE:
             return _advance(state, table, deadline.slot_at or deadline.at)
 
 
 def _after_overdue(
-    state: State, policy: Policy, table: Timetable, at: datetime
+    state: State, policy: Policy, table: Timetable, deadline: Deadline, at: datetime
 ) -> State:
     """Expect runs again that a hung one excused: what it excused stays excused."""
-    if not policy.skips_while_running:
+    vanished = deadline.run is not None and deadline.run.vanished
+    if vanished or not policy.skips_while_running:
         return state
     if state.next_expected_at is None and policy.source is Source.PING:
         return replace(state, next_expected_at=table.next_after(at))
@@ -163,7 +179,8 @@ def after_unseen(
 ) -> State:
     """Arm the first window that blindness up to `until` has not touched."""
     if deadline.run is not None:
-        return _after_overdue(state, policy, table, max(until, deadline.at))
+        at = max(until, deadline.at)
+        return _after_overdue(state, policy, table, deadline, at)
     if deadline.slot_at is None:
         return state
     following = table.next_after(deadline.slot_at)

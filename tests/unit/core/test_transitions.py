@@ -525,6 +525,32 @@ def test_what_forbid_skipped_while_down_is_not_missed_after_the_recovery() -> No
     assert story.state.next_expected_at == ten + 2 * HOUR
 
 
+def test_an_early_ping_during_a_pause_stands_for_the_slot_after_it() -> None:
+    two = NINE.replace(hour=2) + 24 * HOUR
+    story = Story(NIGHTLY_PING).at(NINE).ping()
+    story.at(NINE + HOUR).rules(replace(NIGHTLY_PING, suspended=True))
+    story.at(two - 2 * MINUTE).ping()
+    story.at(two - MINUTE).rules(NIGHTLY_PING)
+    assert story.state.next_expected_at == two + 24 * HOUR
+
+
+def test_a_failure_of_a_run_that_was_missed_before_a_pause_counts_once() -> None:
+    policy = replace(HOURLY, failure_threshold=2)
+    story = Story(policy).silence(NINE + 6 * MINUTE)
+    story.at(NINE + 10 * MINUTE).rules(replace(policy, suspended=True))
+    story.at(NINE + 20 * MINUTE).rules(policy)
+    story.at(NINE + 30 * MINUTE).job(Kind.FAILURE, NINE)
+    assert story.state.consecutive_failures == 1
+
+
+def test_a_vanished_run_excuses_nothing_that_was_due_after_it_vanished() -> None:
+    policy = replace(FORBID, max_runtime=70 * MINUTE, failure_threshold=3)
+    story = Story(policy).at(NINE).job(Kind.START, NINE)
+    story.at(NINE + 30 * MINUTE).job(Kind.VANISHED, NINE, started_at=None)
+    story.silence(NINE + 71 * MINUTE)
+    assert story.state.consecutive_failures == 2  # 10:00 was missed, 9:00 is overdue
+
+
 def test_a_run_whose_window_expired_is_not_counted_again_when_it_fails() -> None:
     story = Story(replace(HOURLY, failure_threshold=3)).silence(NINE + 6 * MINUTE)
     assert story.state.consecutive_failures == 1
