@@ -14,7 +14,8 @@ from support.operators import (
 )
 from support.own_cluster import Own
 from support.processes import ask, until_answers
-from support.resources import MONITORS, QUOTAS, Object
+from support.quotas import forbid
+from support.resources import MONITORS, Object
 from support.workloads import (
     RARELY,
     cron_job,
@@ -93,7 +94,7 @@ def test_a_namespace_that_refuses_monitors_delays_no_other(
     operator = start_operator(own.operator, tmp_path)
     try:
         with fresh_namespace(kube) as full, fresh_namespace(kube) as free:
-            forbid_monitors(kube, full)
+            forbid(kube, full, "heartbeatmonitors.heartbeats.dev")
             for number in range(5):
                 kube.create(cron_job(full, f"refused-{number}", schedule=RARELY))
             kube.create(cron_job(free, "welcome", schedule=RARELY))
@@ -103,27 +104,6 @@ def test_a_namespace_that_refuses_monitors_delays_no_other(
             assert kube.items(MONITORS, full) == []
     finally:
         stop_operator(operator)
-
-
-def forbid_monitors(kube: Kube, namespace: str) -> None:
-    """Have a namespace refuse every HeartbeatMonitor, by a quota that is in force.
-
-    Admission counts only against what the quota controller wrote into the status.
-    """
-    kube.create(
-        {
-            "apiVersion": "v1",
-            "kind": "ResourceQuota",
-            "metadata": {"name": "none", "namespace": namespace},
-            "spec": {"hard": {"count/heartbeatmonitors.heartbeats.dev": "0"}},
-        }
-    )
-    wait_until(kube, QUOTAS, namespace, "none", is_in_force)
-
-
-def is_in_force(found: Object | None) -> bool:
-    """Tell whether a quota's limits have been taken over into its status."""
-    return bool((found or {}).get("status", {}).get("hard"))
 
 
 def check_others_work(kube: Kube, operator: RunningOperator, namespace: str) -> None:
