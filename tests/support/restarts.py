@@ -28,6 +28,7 @@ from support.resources import CONFIG_MAPS, MONITORS, Object
 HEALTH = r"The health listener is at (\S+)"
 PINGS = r"Pings are answered on (\S+)"
 JOURNAL = "heartbeats-journal-"
+PATIENCE = 90.0
 
 
 @dataclass(slots=True)
@@ -89,12 +90,12 @@ class Apart:
     def start(self) -> None:
         """Start the operator; returns when it is ready."""
         self.operator = run_role(self.own.operator, "operator", self.event_log)
-        until_answers(f"{self.operator.wait_for(HEALTH)}/readyz")
+        _wait_ready(self.operator)
 
     def wait_pings(self) -> None:
         """Return when the ping service is ready."""
+        _wait_ready(self.pings)
         self.url = self.pings.wait_for(PINGS)
-        until_answers(f"{self.pings.wait_for(HEALTH)}/readyz")
 
     @contextmanager
     def away(self) -> Iterator[None]:
@@ -120,6 +121,12 @@ class Apart:
     def line_ids(self, namespace: str, name: str) -> list[str]:
         """Return their ids."""
         return [each["id"] for each in self.lines(namespace, name)]
+
+
+def _wait_ready(process: Process) -> None:
+    """Wait until a role works; a busy machine takes long to load its libraries."""
+    health = process.wait_for(HEALTH, within=PATIENCE)
+    until_answers(f"{health}/readyz", within=PATIENCE)
 
 
 def run_role(kubeconfig: Path, role: str, event_log: Path) -> Process:
