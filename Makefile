@@ -52,7 +52,7 @@ test-unit: $(READY) ## Run unit and property tests (no network, no cluster)
 	$(BIN)/pytest -n 2 tests/unit tests/property
 
 .PHONY: test-oracle
-test-oracle: $(READY) ## Compare cron with the CronJob controller's library (Go is fetched if missing)
+test-oracle: $(READY) ## Compare with oracles: cron with the controller's library (needs Go or fetches it), a week with naive rules
 	$(BIN)/pytest -n 2 tests/oracle
 
 # They wait for clusters most of the time: more of them than cores at once.
@@ -69,6 +69,12 @@ N ?= 1000000
 .PHONY: fuzz-cron
 fuzz-cron: $(READY) ## Compare N more random schedules with that library; SEED=… repeats a run
 	@PYTHONPATH=tests $(BIN)/python -m support.cron_fuzz --cases $(N) $(if $(SEED),--seed $(SEED))
+
+SEEDS ?= 20
+
+.PHONY: fuzz-week
+fuzz-week: $(READY) ## Play SEEDS random weeks against the oracle; SEED=… repeats one
+	@PYTHONPATH=tests $(BIN)/python -m support.week.fuzz --seeds $(SEEDS) $(if $(SEED),--seed $(SEED))
 
 .PHONY: bench-core
 bench-core: $(READY) ## Measure the core: next_after against its limit, transitions a second

@@ -134,19 +134,23 @@ class Count:
             self._fail(mark, rules)
 
     def _silence(self, mark: Mark, rules: Rules) -> None:
+        late = self.excused_until + JUDGED_AFTER
+        if mark.known_at <= late >= mark.at + JUDGED_AFTER:
+            return  # it expired while Down, known only with what ended that
+        if mark.run is not None and not self._is_awaited(mark.run):
+            return
         if mark.run is not None and mark.slot in self.counted:
             return  # its window expired before
-        if mark.known_at <= self.excused_until + JUDGED_AFTER >= mark.at + JUDGED_AFTER:
-            return  # it expired while Down, known only with what ended that
-        if mark.run is not None and mark.run in self.settled:
-            return
-        if mark.run is not None:
-            reached = self.settled if self.tally.incident is None else self.passed
-            reached.add(mark.run)
         if self.tally.incident is None:
-            self.counted |= {mark.run, mark.slot if mark.run is None else None}
-            self.counted.discard(None)
+            self.counted.add(mark.slot if mark.run is None else mark.run)
             self._fail(mark, rules)
+
+    def _is_awaited(self, run: str) -> bool:
+        """Tell whether a run is waited for, which ends with its limit."""
+        if run in self.settled:
+            return False
+        (self.settled if self.tally.incident is None else self.passed).add(run)
+        return True
 
     def _fail(self, mark: Mark, rules: Rules) -> None:
         failures, incident = self.tally.failures + 1, self.tally.incident
