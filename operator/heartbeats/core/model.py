@@ -213,7 +213,7 @@ class CheckIn:
     ambiguous: bool = False
     """A failure that the client may have made of a success we refused."""
     revision: int | None = None
-    """The journal's resourceVersion for pings; None for Jobs."""
+    """A ping's place in the journal, which orders it; None for Jobs."""
     detail: tuple[tuple[str, object], ...] = ()
     """More for the event log only (stdout, caller's keys); never in a status."""
 

@@ -23,7 +23,7 @@ from heartbeats.edges.kube.segments import (
     JournalReader,
 )
 from heartbeats.edges.kube.store import Change, ObjectEvent
-from heartbeats.journal import Entry, Journal, JournalUnavailable, encode
+from heartbeats.journal import Entry, Journal, JournalUnavailable, encode, place
 from heartbeats.ledger import Entry as LedgerEntry
 from support.builders import NOW, MemoryApi, metadata, monitor_object
 from support.fakeapi import FakeApi
@@ -235,7 +235,7 @@ def test_segments_of_a_list_wait_for_its_end_and_go_by_revision(desk: Desk) -> N
 def test_entries_carry_the_revision_of_their_segment(desk: Desk) -> None:
     known = desk.monitor()
     desk.reader.take(added(segment("a", 7, entry())))
-    assert known.state.applied.journal_revision == 7
+    assert known.state.applied.journal_revision == place(7, 0)
 
 
 def test_a_known_segment_changes_nothing(desk: Desk) -> None:

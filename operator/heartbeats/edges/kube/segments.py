@@ -8,7 +8,7 @@ or what belongs to a monitor that is proven to be gone.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -85,7 +85,8 @@ class _Pending:
 
     name: str
     revision: int
-    monitors: tuple[tuple[MonitorKey, Uid], ...]
+    monitors: tuple[tuple[MonitorKey, Uid, int], ...]
+    """Whose entries it holds, and where the last one of each stands."""
 
 
 class JournalReader:
@@ -149,7 +150,7 @@ class JournalReader:
         self._pending[segment.metadata.name] = _Pending(
             segment.metadata.name,
             _revision(segment),
-            tuple({(entry.monitor, entry.uid) for entry in entries}),
+            _last_places(entries),
         )
         for entry in entries:
             self._apply(entry)
@@ -172,8 +173,9 @@ class JournalReader:
                     await self._delete(segment)
             except errors.KubeError as error:
                 self._complain(segment, error)
-        held = (each.monitors for each in self._pending.values())
-        self._dropped &= {uid for monitors in held for _, uid in monitors}
+        if self._dropped:
+            held = (each.monitors for each in self._pending.values())
+            self._dropped &= {uid for monitors in held for _, uid, _ in monitors}
 
     def _complain(self, segment: _Pending, error: errors.KubeError) -> None:
         """Tell once what keeps a segment; the others go on."""
@@ -192,17 +194,17 @@ class JournalReader:
         self._kept.discard(segment.name)
 
     async def _is_spent(self, segment: _Pending) -> bool:
-        for key, uid in segment.monitors:
-            if not await self._is_stored(key, uid, segment.revision):
+        for key, uid, place in segment.monitors:
+            if not await self._is_stored(key, uid, place):
                 return False
         return True
 
-    async def _is_stored(self, key: MonitorKey, uid: Uid, revision: int) -> bool:
+    async def _is_stored(self, key: MonitorKey, uid: Uid, place: int) -> bool:
         if self._ledger is None or not self._ledger.is_open:
             return False
         entry = self._ledger.get(uid)
         if entry is not None:
-            return entry.stored.applied.journal_revision >= revision
+            return entry.stored.applied.journal_revision >= place
         if uid not in self._dropped and not await self._is_gone(key, uid):
             return False
         self._ledger.forget(uid)
@@ -224,6 +226,15 @@ class JournalReader:
         except errors.NotFound:
             return True
         return found.metadata.uid != uid
+
+
+def _last_places(
+    entries: Iterable[Entry],
+) -> tuple[tuple[MonitorKey, Uid, int], ...]:
+    last = {
+        (entry.monitor, entry.uid): entry.check_in.revision or 0 for entry in entries
+    }
+    return tuple((key, uid, place) for (key, uid), place in last.items())
 
 
 def _revision(segment: ConfigMap) -> int:

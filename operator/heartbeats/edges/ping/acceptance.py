@@ -14,7 +14,7 @@ from heartbeats.core.model import CheckIn, Kind
 from heartbeats.edges.ping import answers, texts
 from heartbeats.edges.ping.ports import Directory, MonitorView, NotSureError, Recorder
 from heartbeats.edges.ping.requests import Call
-from heartbeats.journal import JournalUnavailable
+from heartbeats.journal import JournalUnavailable, ShareExceeded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +104,9 @@ class Acceptance:
         try:
             async with asyncio.timeout(self._patience - call.waited):
                 await self._recorder.record(view, check_in)
+        except ShareExceeded as error:
+            self._refused.note(call, report.kind)
+            raise answers.too_many(str(error)) from error
         except (JournalUnavailable, TimeoutError) as error:
             self._refused.note(call, report.kind)
             raise answers.not_ready() from error

@@ -112,6 +112,13 @@ def too_slow() -> RefusedError:
     return RefusedError(408, "the request body did not arrive in time", close=True)
 
 
+def too_many(why: str) -> RefusedError:
+    """429: not recorded; one monitor's pings take more than its share."""
+    return RefusedError(
+        429, f"too many pings: {why}", {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    )
+
+
 def not_ready() -> RefusedError:
     """503: not recorded as far as is known, send it again."""
     return RefusedError(503, NOT_READY, {"Retry-After": str(RETRY_AFTER_SECONDS)})
