@@ -142,7 +142,7 @@ class Count:
         if mark.run is not None and mark.slot in self.counted:
             return  # its window expired before
         if self.tally.incident is None:
-            self.counted.add(mark.slot if mark.run is None else mark.run)
+            self.counted |= {mark.run or mark.slot} - {None}
             self._fail(mark, rules)
 
     def _is_awaited(self, run: str) -> bool:
