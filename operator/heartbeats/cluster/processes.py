@@ -25,6 +25,9 @@ _EXEC_LOOKS = 50
 _ENDED = {b"Z", b"X"}
 """The states of /proc/<pid>/stat of processes that have ended."""
 
+_EXITING = 0x4
+"""The flag there of a process whose end has begun: its ports may still be taken."""
+
 # The process writes its id itself, then becomes the program: whenever we are killed,
 # there is no process without a record.
 _LAUNCHER = 'echo $$ >"$1" && cd "$2" && shift 2 && exec "$@"'
@@ -111,11 +114,25 @@ def stop(pid: int | None, home: Path, grace: float) -> None:
 
 def _wait_gone(pid: int | None, home: Path, seconds: float) -> bool:
     deadline = time.monotonic() + seconds
-    while is_running(pid, home):
+    while is_running(pid, home) or _is_ending(pid):
         if time.monotonic() > deadline:
             return False
         time.sleep(_POLL)
     return True
+
+
+def _is_ending(pid: int | None) -> bool:
+    """Tell whether a process is about to go: it has lost its name, but not its files.
+
+    Its first thread may have ended while others still hold them.
+    """
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return False
+    fields = stat.rpartition(b")")[2].split()
+    state, flags, threads = fields[0], int(fields[6]), int(fields[17])
+    return bool(flags & _EXITING) and (state not in _ENDED or threads > 1)
 
 
 def _names(word: bytes, home: bytes) -> bool:

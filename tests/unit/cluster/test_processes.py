@@ -8,9 +8,22 @@ from pathlib import Path
 
 import pytest
 
+from heartbeats.cluster.ports import free_ports, is_free
 from heartbeats.cluster.processes import Launch, is_running, read_pid, spawn, stop
 
 GRACE = 0.2
+HALF_GONE = """
+import ctypes, socket, threading, time
+server = socket.create_server(("127.0.0.1", {port}))
+def last():
+    while open("/proc/self/stat").read().rpartition(")")[2].split()[0] != "Z": pass
+    open({said!r}, "w").close()
+    time.sleep(0.3)
+    os._exit(0)
+threading.Thread(target=last).start()
+ctypes.CDLL(None).pthread_exit(None)
+"""
+"""A server whose first thread has ended, and whose second does so in a moment."""
 
 
 @pytest.fixture
@@ -80,6 +93,17 @@ def test_a_process_that_ignores_sigterm_is_killed(home: Path) -> None:
     pid = a_deaf_process(home)
     stop(pid, home, grace=GRACE)
     assert not is_running(pid, home)
+
+
+def test_a_process_is_gone_only_when_its_last_thread_has_let_go(home: Path) -> None:
+    """Till then its port is taken, and who starts again on it fails."""
+    (port,) = free_ports(1)
+    said = home / "said"
+    os.mkfifo(said)
+    pid = spawn(launch(home, HALF_GONE.format(port=port, said=str(said))))
+    said.read_bytes()
+    stop(pid, home, grace=10)
+    assert is_free(port)
 
 
 def test_a_process_that_was_killed_by_others_is_not_running(home: Path) -> None:
