@@ -27,12 +27,12 @@ def forget_history(plane: ControlPlane, kube: Kube) -> None:
 
     Its watch cache would know them longer than etcd does: it begins anew with it.
     """
-    revision = newest_version(kube)
-    plane.kill(Component.APISERVER)
     url = f"http://127.0.0.1:{plane.plan.ports.etcd}/v3/kv/compaction"
-    body = json.dumps({"revision": revision, "physical": True}).encode()
-    with urlopen(Request(url, data=body), timeout=30) as answer:
+    body = {"revision": newest_version(kube), "physical": True}
+    request = Request(url, data=json.dumps(body).encode())
+    with urlopen(request, timeout=30) as answer:
         assert answer.status == HTTPStatus.OK
+    plane.kill(Component.APISERVER)
     plane.start(Component.APISERVER)
 
 
