@@ -2,7 +2,16 @@
 
 from datetime import UTC, datetime, timedelta
 
-from heartbeats.core.model import CheckIn, Health, Kind, Reason, Source, Spec, Uid
+from heartbeats.core.model import (
+    Blindness,
+    CheckIn,
+    Health,
+    Kind,
+    Reason,
+    Source,
+    Spec,
+    Uid,
+)
 from heartbeats.core.status import digest, from_status, to_status
 from heartbeats.core.verdict import verdict
 from heartbeats.ledger import Entry
@@ -289,6 +298,44 @@ def test_an_operator_started_anew_from_the_status_ends_in_the_same_status() -> N
     )
     again.ledger.open(now=bench.now)
     assert digest(written(again, restored)) == digest(first)
+
+
+def restarted(bench: Bench, entry: Entry) -> tuple[Bench, Entry]:
+    """Start another operator from the status; it is not open yet."""
+    again = Bench(bench.now, is_open=False)
+    state = from_status(written(bench, entry))
+    return again, again.monitor(entry.key.name, entry.spec, uid=entry.uid, state=state)
+
+
+def test_a_run_that_outlasted_its_window_while_nobody_watched_was_no_missed_one() -> (
+    None
+):
+    first = Bench(NOON)
+    first.cron_job()
+    again, entry = restarted(first, first.watching())
+    again.now = ONE + 30 * MINUTE
+    uid = again.cron_job()
+    end = job(Kind.SUCCESS, ONE + 20 * MINUTE, ONE)
+    again.runs.reports[uid] = [end]
+    again.ledger.open(now=again.now)
+    assert [run.outcome for run in entry.state.history] == ["success"]
+    assert again.heard.check_ins == [end.id]
+
+
+def test_what_expired_before_a_time_of_blindness_is_not_excused_by_it() -> None:
+    """Nor does it hide, from an operator that was away, which window was touched."""
+    first = Bench(NOON)
+    entry = first.pinged(failure_threshold=2)
+    first.ping(entry.uid)
+    again, entry = restarted(first, entry)
+    again.now = NOON + timedelta(hours=2, minutes=10)
+    unheard = Blindness(
+        began_at=NOON + timedelta(minutes=100), ended_at=NOON + timedelta(hours=2)
+    )
+    again.ledger.open(now=again.now, unheard=[unheard])
+    again.turn(again.now)
+    assert entry.state.consecutive_failures == 1
+    assert word(again, entry) is Health.UNKNOWN
 
 
 def written(bench: Bench, entry: Entry) -> dict[str, object]:

@@ -17,6 +17,7 @@ from heartbeats.core.model import (
     CronJobFacts,
     Flip,
     Kind,
+    Policy,
     State,
 )
 from heartbeats.core.schedule import next_deadline
@@ -47,15 +48,26 @@ class Gap:
     remains: Remains
 
 
-def with_starts(state: State, reports: Iterable[CheckIn]) -> list[CheckIn]:
-    """Put the starts among the reports of Jobs that show only how they ended.
+def with_starts(
+    state: State, subject: Subject, reports: Iterable[CheckIn]
+) -> list[CheckIn]:
+    """Put the starts among the reports of Jobs that only tell how they ended.
 
     Such a run appeared when it started: its window did not expire until its end.
     """
     known = list(reports)
-    ended = (each for each in known if not was_counted(state, each))
-    starts = (_start(each) for each in ended if each.kind.is_outcome)
-    return sorted([*filter(None, starts), *known], key=lambda each: each.at)
+    ended = (each for each in known if each.kind.is_outcome)
+    fresh = (each for each in ended if not _is_known(state, subject.policy, each))
+    return sorted([*filter(None, map(_start, fresh)), *known], key=lambda one: one.at)
+
+
+def _is_known(state: State, policy: Policy, end: CheckIn) -> bool:
+    """Tell whether a run was counted, or was seen not to appear in its window."""
+    if was_counted(state, end):
+        return True
+    if end.slot_at is None or end.slot_at not in state.counted_slots:
+        return False
+    return end.started_at is not None and end.started_at <= end.slot_at + policy.grace
 
 
 def _start(end: CheckIn) -> CheckIn | None:

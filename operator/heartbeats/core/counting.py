@@ -1,7 +1,7 @@
 """Counting runs once: good ones, bad ones, and what has been counted already."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from heartbeats.core.model import (
     Applied,
@@ -19,11 +19,17 @@ REMEMBERED = timedelta(minutes=1)
 MAX_REMEMBERED_JOBS = 32
 
 
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
 def was_counted(state: State, check_in: CheckIn) -> bool:
     """Tell whether a check-in is in this state already."""
     if check_in.revision is not None:
         return check_in.revision <= state.applied.journal_revision
     if check_in.kind is Kind.START:
+        if not check_in.scheduled:
+            # A run by hand is not kept open: only a newer start is news.
+            return check_in.at <= (state.last_start_at or _NEVER)
         seen = state.applied.job_uids + tuple(run.id for run in state.active_runs)
         return check_in.run_id in seen
     if not check_in.kind.is_outcome:

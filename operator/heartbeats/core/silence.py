@@ -149,7 +149,7 @@ def blind(state: State, subject: Subject, blindness: Blindness) -> State:
     if (
         deadline is not None
         and opens_at is not None
-        and opens_at <= blindness.ended_at
+        and opens_at < blindness.ended_at
         and blindness.began_at <= deadline.at
     ):
         after = replace(

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 
-from heartbeats.core.catchup import Gap, catch_up, told_once
+from heartbeats.core.catchup import Gap, catch_up, told_once, with_starts
 from heartbeats.core.model import Blindness, CheckIn, CronJobFacts, State
 from heartbeats.core.policy import Defaults, Surroundings, resolve
 from heartbeats.core.schedule import late_at, next_deadline
@@ -60,17 +60,29 @@ class Judge:
         *,
         now: datetime,
     ) -> None:
-        """Apply what waited, in its order.
+        """Apply what waited, in its order; what was heard must be complete.
 
         A time of blindness stands between what was heard before it and after it.
         """
         times = list(unheard)
         for check_in in check_ins:
             while times and times[0].began_at < check_in.at:
-                self.blind(entry, times.pop(0), now=now)
+                self._blind_since(entry, times.pop(0), now=now)
             self.apply(entry, check_in, now=now)
         for blindness in times:
-            self.blind(entry, blindness, now=now)
+            self._blind_since(entry, blindness, now=now)
+
+    def _blind_since(
+        self, entry: Entry, blindness: Blindness, *, now: datetime
+    ) -> None:
+        """Note a time of blindness after what had expired when it began."""
+        with self._alone(entry):
+            if entry.subject is not None:
+                step = self._expired(
+                    entry, entry.subject, entry.state, now=blindness.began_at
+                )
+                self.move(entry, step.state, now=now)
+        self.blind(entry, blindness, now=now)
 
     def blind(self, entry: Entry, blindness: Blindness, *, now: datetime) -> None:
         """Note a time in which reports may have been refused or gone unseen."""
@@ -161,7 +173,8 @@ class Judge:
         """Take over what a CronJob's runs did while they were not watched."""
         if entry.subject is None:
             return state
-        for check_in in self._runs.check_ins(facts.uid):
+        reports = self._runs.check_ins(facts.uid)
+        for check_in in with_starts(state, entry.subject, reports):
             state = self._applied(entry, entry.subject, state, check_in)
         if before.armed_at is not None:
             gap = Gap(before, self._runs.remains(facts))
@@ -172,11 +185,13 @@ class Judge:
     def _applied(
         self, entry: Entry, subject: Subject, state: State, check_in: CheckIn
     ) -> State:
-        """Apply a check-in and tell of it, if it was not counted before."""
+        """Apply a check-in and tell of it, if it was reported and not counted."""
         step = apply(state, subject, check_in, self._known(entry))
         if step.state == state:
             return state
         self._tell_missed(entry, step)
+        if check_in.inferred:
+            return step.state
         entry.counts[check_in.kind] += 1
         self._listener.checked_in(entry, check_in)
         return step.state

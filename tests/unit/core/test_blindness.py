@@ -1,8 +1,9 @@
 """What was not seen is never held against anybody."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from heartbeats.core.catchup import Gap, Remains, catch_up, told_once
+from heartbeats.core.catchup import Gap, Remains, catch_up, told_once, with_starts
 from heartbeats.core.model import (
     Blindness,
     CheckIn,
@@ -331,3 +332,40 @@ def test_a_presence_that_is_not_renewed_is_a_gap_up_to_now() -> None:
 
 def test_where_nobody_ever_was_nothing_is_missing() -> None:
     assert gaps([], now=NINE) == []
+
+
+def test_a_run_that_ended_unseen_appeared_when_it_started() -> None:
+    state, subject = armed(HOURLY)
+    end = run_of(NINE, Kind.FAILURE, NINE + 20 * MINUTE)
+    start, _ = reports = with_starts(state, subject, [end])
+    assert (start.kind, start.at, start.inferred) == (Kind.START, NINE, True)
+    for report in reports:
+        state = apply(state, subject, report).state
+    assert state.incident is not None
+    assert state.incident.opened_at == end.at
+    assert [run.outcome for run in state.history] == ["failure"]
+
+
+def test_a_run_that_was_seen_not_to_appear_in_time_has_no_start_to_infer() -> None:
+    state, subject = armed(HOURLY)
+    state = expire(state, subject, now=NINE + 10 * MINUTE).state
+    end = run_of(NINE, Kind.FAILURE, NINE + 20 * MINUTE)
+    assert with_starts(state, subject, [end]) == [end]
+    late = replace(end, started_at=NINE + 10 * MINUTE)
+    assert len(with_starts(state, subject, [late])) == 2
+
+
+def test_the_start_of_a_run_that_was_counted_is_not_inferred_again() -> None:
+    state, subject = armed(HOURLY)
+    end = run_of(NINE, Kind.SUCCESS, NINE + MINUTE)
+    state = apply(state, subject, end).state
+    assert with_starts(state, subject, [end]) == [end]
+
+
+def test_blindness_that_is_told_again_touches_no_window_that_began_after_it() -> None:
+    policy = replace(PINGED, first_check_in_within=HOUR)
+    state, subject = armed(policy)
+    unheard = Blindness(began_at=NINE + 20 * MINUTE, ended_at=NINE + 40 * MINUTE)
+    state = expire(blind(state, subject, unheard), subject, now=NINE + HOUR).state
+    assert (state.armed_at, state.unseen_slot_at) == (unheard.ended_at, None)
+    assert blind(state, subject, unheard) == state

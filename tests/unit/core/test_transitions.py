@@ -798,3 +798,10 @@ def test_every_counts_from_the_last_slot_of_the_controller(zone: str) -> None:
     subject = Subject.of(UID, policy, None, facts)
     state = arm(State(), subject, None, now=NINE + 10 * HOUR)
     assert state.next_expected_at == NINE + 10 * HOUR + 30 * MINUTE
+
+
+def test_the_start_of_a_run_by_hand_that_is_seen_again_changes_nothing() -> None:
+    story = Story(HOURLY).at(NINE).job(Kind.START, None, run="by-hand")
+    story.at(NINE + MINUTE).job(Kind.SUCCESS, NINE)
+    before = story.state
+    assert story.at(NINE).job(Kind.START, None, run="by-hand").state == before
