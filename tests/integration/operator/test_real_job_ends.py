@@ -97,7 +97,10 @@ def test_a_job_that_nobody_keeps_is_counted_before_it_is_gone(
     kube: Kube, operator: RunningOperator, namespace: str
 ) -> None:
     """History limits of 0 and a TTL of 0 delete it at its end; it was seen to end."""
-    unkept = {"successfulJobsHistoryLimit": 0, "failedJobsHistoryLimit": 0}
+    unkept: dict[str, Any] = {
+        "successfulJobsHistoryLimit": 0,
+        "failedJobsHistoryLimit": 0,
+    }
     ttl = {"ttlSecondsAfterFinished": 0}
     good = runs(kube, namespace, "unkept-good", **unkept)
     short = runs(kube, namespace, "ttl-good", job=ttl)
