@@ -92,6 +92,9 @@ class Config:
     cluster_time_zone: str = "UTC"
     cluster_name: str = ""
     ping_secrets: bool = True
+    api_write_budget: float = 50.0
+    """Status writes a second."""
+    journal_bytes_per_second: int = 4 * 1024 * 1024
     exclude_namespaces: tuple[str, ...] = ()
     dialects: tuple[str, ...] = ()
     """The ping protocols that are answered; none named: all."""

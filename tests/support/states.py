@@ -387,6 +387,8 @@ def _ended(scene: Scene, check_in: CheckIn, what: str = "a run") -> str:
 
 def _was_counted(scene: Scene, check_in: CheckIn) -> bool:
     """Tell whether silence was counted against the run that now reports."""
+    if not scene.state.consecutive_failures:
+        return False  # a success since then has made up for it
     state, name = scene.state, check_in.run_id or UNNAMED
     missed = [run for run in state.history if run.outcome == "missed"]
     for run in state.active_runs:
@@ -394,10 +396,10 @@ def _was_counted(scene: Scene, check_in: CheckIn) -> bool:
             each.id == name and each.at > run.started_at for each in missed
         ):
             return True
-    # What was missed before a pause or an edit is no longer anybody's window.
-    missed = [each for each in missed if state.armed_at and each.at > state.armed_at]
     if not scene.is_pinged:
         return any(each.slot_at == check_in.slot_at for each in missed)
+    # What was missed before a pause or an edit is no longer any ping's window.
+    missed = [each for each in missed if state.armed_at and each.at > state.armed_at]
     due_at = state.next_expected_at
     if due_at is None or not missed or missed[0] != state.history[0]:
         return False

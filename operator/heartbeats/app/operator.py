@@ -18,6 +18,7 @@ from heartbeats.core.model import Source, Uid
 from heartbeats.core.policy import Defaults
 from heartbeats.edges.eventlog import EventLog
 from heartbeats.edges.kube.autodiscovery import Autodiscovery, AutoMonitor
+from heartbeats.edges.kube.budget import Budget
 from heartbeats.edges.kube.client import Client
 from heartbeats.edges.kube.credentials import Credentials
 from heartbeats.edges.kube.errors import KubeError
@@ -34,6 +35,7 @@ from heartbeats.edges.kube.resources import CONFIG_MAPS, CRON_JOBS, JOBS, NAMESP
 from heartbeats.edges.kube.segments import SELECTOR, JournalReader
 from heartbeats.edges.kube.signing import KeyLostError, KeySecret
 from heartbeats.edges.kube.sweep import MonitorSweep
+from heartbeats.edges.kube.telling import FlipTeller
 from heartbeats.edges.kube.writer import StatusWriter
 from heartbeats.edges.metrics.operator import OperatorMetrics
 from heartbeats.ledger import Ledger
@@ -63,7 +65,10 @@ class OperatorRole:
         )
         log = EventLog(sys.stdout, config.event_log, metrics.event_log_failed)
         told = Told(log, config.cluster_name)
-        self.writer = StatusWriter(client, told, clock)
+        budget = Budget(config.api_write_budget, clock.monotonic)
+        for_events = Budget(config.api_write_budget / 2, clock.monotonic)
+        self.teller = FlipTeller(client, told, clock, for_events)
+        self.writer = StatusWriter(client, self.teller, clock, budget)
         guard = Guard(client, config.own_namespace) if config.ping_secrets else None
         self._urls = PingUrls(client, guard, public_url)
         effects = Effects(self.writer, told, self._urls, clock, metrics)
@@ -125,6 +130,7 @@ class OperatorRole:
         )
         self.presences = Presences(client, self._config.own_namespace, self.facts.blind)
         self.writer.attach(self.ledger)
+        self.teller.attach(self.ledger)
         self.journal.attach(self.ledger)
         self._discovery.attach(self.ledger)
         self.jobs.report_to(self.facts.job, self._gaps.put_nowait)
@@ -165,6 +171,7 @@ class OperatorRole:
                     group.create_task(stream.run())
                 group.create_task(self.jobs.run())
                 group.create_task(self.writer.run())
+                group.create_task(self.teller.run())
                 group.create_task(self._urls.run())
                 group.create_task(self._discovery.run())
                 group.create_task(self.journal.run())

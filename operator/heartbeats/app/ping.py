@@ -29,7 +29,7 @@ from heartbeats.edges.ping.recorder import JournalRecorder
 from heartbeats.edges.ping.requests import Reading
 from heartbeats.edges.ping.routes import Dialect
 from heartbeats.edges.ping.service import Options, PingService
-from heartbeats.journal import Journal, SegmentStore
+from heartbeats.journal import Journal, Limits, SegmentStore
 
 SETTLED_WITHIN = timedelta(seconds=4)
 """The ping service gives up sooner than this by itself."""
@@ -117,7 +117,8 @@ class PingRole:
             client, config.own_namespace, lambda: uuid4().hex[:12]
         )
         store = ConfigMapStore(client, config.own_namespace, lambda: uuid4().hex)
-        self.journal = Journal(TimedStore(store, clock, metrics))
+        limits = Limits(bytes_per_second=config.journal_bytes_per_second)
+        self.journal = Journal(TimedStore(store, clock, metrics), limits=limits)
         address = config.ping_address
         self._service = PingService(
             Directory(self.tokens),

@@ -102,6 +102,24 @@ ADDRESS = AddressType()
     "Default: the Service heartbeats-ping in the operator's namespace.",
 )
 @click.option(
+    "--api-write-budget",
+    type=click.FloatRange(min=1),
+    default=50,
+    show_default=True,
+    metavar="PER-SECOND",
+    help="How many statuses are written a second, flips first. What does not fit "
+    "waits; verdicts, metrics and the page never do.",
+)
+@click.option(
+    "--journal-bytes-per-second",
+    type=click.IntRange(min=1024),
+    default=4 * 1024 * 1024,
+    show_default=True,
+    metavar="BYTES",
+    help="How many bytes of pings a ping process stores a second, on average over "
+    "some seconds. What is more is answered with 503 and Retry-After.",
+)
+@click.option(
     "--auto-monitor",
     type=click.Choice(["all", "annotated", "off"]),
     default="all",

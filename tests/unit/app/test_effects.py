@@ -11,7 +11,9 @@ import pytest
 from heartbeats.app.effects import Effects, Told
 from heartbeats.core.model import Flip, Health, Kind, Reason, Uid
 from heartbeats.edges.eventlog import EventLog
+from heartbeats.edges.kube.budget import Budget
 from heartbeats.edges.kube.ping_urls import PingUrls
+from heartbeats.edges.kube.telling import FlipTeller
 from heartbeats.edges.kube.writer import StatusWriter
 from heartbeats.edges.metrics.operator import OperatorMetrics
 from heartbeats.ledger import Entry
@@ -32,7 +34,10 @@ class Marks(StatusWriter):
     """A writer that only remembers what it was told."""
 
     def __init__(self, teller: Told) -> None:
-        super().__init__(MemoryApi(), teller, SetClock())
+        clock = SetClock()
+        budget = Budget(10, clock.monotonic)
+        flips = FlipTeller(MemoryApi(), teller, clock, budget)
+        super().__init__(MemoryApi(), flips, clock, budget)
         self.marked: list[tuple[Uid, bool]] = []
 
     def mark(self, uid: Uid, *, urgent: bool) -> None:

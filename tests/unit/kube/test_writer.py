@@ -14,8 +14,10 @@ from heartbeats.core.model import CheckIn, Flip, Health, Kind, Uid
 from heartbeats.core.policy import Defaults
 from heartbeats.core.transitions import Missed
 from heartbeats.edges.kube import errors, writer
+from heartbeats.edges.kube.budget import Budget
 from heartbeats.edges.kube.monitors import sighting_of
 from heartbeats.edges.kube.resources import MONITORS
+from heartbeats.edges.kube.telling import FlipTeller
 from heartbeats.edges.kube.writer import RETRY_SECONDS, StatusWriter
 from heartbeats.ledger import Entry, Ledger
 from support.builders import (
@@ -33,6 +35,11 @@ UID = Uid("uid-backup")
 STATUS = "/heartbeatmonitors/backup/status"
 
 
+def plenty() -> Budget:
+    """Make a budget that delays nothing."""
+    return Budget(10_000, lambda: asyncio.get_running_loop().time())
+
+
 class KilledError(BaseException):
     """The process ends here."""
 
@@ -43,9 +50,11 @@ class Process:
     def __init__(self, api: MemoryApi, lines: list[str]) -> None:
         self.api = api
         self.lines = lines
-        self.writer = StatusWriter(api, self, SetClock())
+        self.teller = FlipTeller(api, self, SetClock(), plenty())
+        self.writer = StatusWriter(api, self.teller, SetClock(), plenty())
         self.ledger = Ledger(MemoryRuns(), self, Defaults())
         self.writer.attach(self.ledger)
+        self.teller.attach(self.ledger)
         for body in api.objects.values():
             if body["apiVersion"] == MONITORS.api_version:
                 self.ledger.see_monitor(sighting_of(body), now=NOW)
@@ -77,12 +86,18 @@ class Process:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self.writer.run())
+        tasks = [asyncio.create_task(each.run()) for each in (self.writer, self.teller)]
         try:
             yield
         finally:
-            task.cancel()
-            await asyncio.wait([task])
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+
+    async def until_killed(self) -> None:
+        async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+            group.create_task(self.writer.run())
+            group.create_task(self.teller.run())
 
     async def work(self, seconds: float = 60.0) -> None:
         """Write for a while (of looptime's, not of ours)."""
@@ -217,8 +232,7 @@ async def test_killed_at_any_step_a_restart_loses_nothing(
     first = Process(api, lines)
     first.reports(Kind.FAILURE)
     with pytest.raises(BaseExceptionGroup) as caught:
-        async with asyncio.timeout(60):
-            await first.writer.run()
+        await first.until_killed()
     assert caught.group_contains(KilledError)
     api.step = lambda _step: None
     second = Process(api, lines)
@@ -330,7 +344,6 @@ async def test_flips_go_before_routine_writes(monkeypatch: pytest.MonkeyPatch) -
     process.reports(Kind.FAILURE)
     await process.work()
     assert api.sent[0].path.endswith(STATUS)
-    assert [sent.method for sent in api.sent[:2]] == ["PATCH", "POST"]
     assert len({sent.path for sent in api.of("PATCH")}) == 6
 
 
@@ -522,10 +535,43 @@ async def test_a_mark_of_a_forgotten_monitor_writes_nothing(
 @pytest.mark.looptime
 async def test_without_a_ledger_it_waits_for_one() -> None:
     api = MemoryApi()
-    alone = StatusWriter(api, Process(MemoryApi(), []), SetClock())
+    process = Process(MemoryApi(), [])
+    alone = StatusWriter(api, process.teller, SetClock(), plenty())
     alone.mark(UID, urgent=True)
     task = asyncio.create_task(alone.run())
     await asyncio.sleep(10)
     task.cancel()
     await asyncio.wait([task])
     assert api.sent == []
+
+
+@pytest.mark.looptime
+async def test_the_budget_is_kept_whatever_there_is_to_write() -> None:
+    api = MemoryApi()
+    exists(api, *(f"routine-{number}" for number in range(100)))
+    process = Process(api, [])
+    process.writer = StatusWriter(
+        api,
+        process.teller,
+        SetClock(),
+        Budget(10, lambda: asyncio.get_running_loop().time()),
+    )
+    process.writer.attach(process.ledger)
+    for entry in process.ledger:
+        process.writer.mark(entry.uid, urgent=False)
+    await process.work(seconds=5)
+    assert 50 <= len(api.of("PATCH")) <= 60 + writer.WRITERS
+
+
+@pytest.mark.looptime
+async def test_too_many_requests_make_all_statuses_wait() -> None:
+    api = MemoryApi()
+    exists(api, *(f"routine-{number}" for number in range(30)))
+    process = Process(api, [])
+    busy = errors.TooManyRequests("busy", code=429, retry_after=timedelta(seconds=20))
+    api.refuse("PATCH", busy, times=1)
+    await process.work(seconds=15)
+    before = len(api.of("PATCH"))
+    assert before <= 2 * writer.WRITERS
+    await process.work(seconds=60)
+    assert {stored(api, f"routine-{n}")["state"] for n in range(30)} == {"New"}

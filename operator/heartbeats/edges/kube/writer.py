@@ -1,30 +1,32 @@
 """Carries out what the ledger learned: statuses, then what a flip asks for.
 
 The order is the promise: the status with its pending flips is stored first, then
-each flip's Event and log line go out under stable names, then the next write
-clears them. Killed anywhere in between, a restart repeats the rest and nothing
-twice. Flips go before routine writes. Every write carries the resourceVersion it
-was derived from, so a writer that lost touch loses the race.
+each flip's Event and log line go out under stable names (`telling`), then the next
+write clears them. Killed anywhere in between, a restart repeats the rest and nothing
+twice. Within the budget flips go before routine writes, then the oldest news first.
+Every write carries the resourceVersion it was derived from, so a writer that lost
+touch loses the race.
 """
 
 import asyncio
 import logging
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
 from heartbeats.clock import Clock
-from heartbeats.core.model import Flip, State, Uid
+from heartbeats.core.model import State, Uid
 from heartbeats.core.status import digest, to_status
 from heartbeats.edges.kube import errors
+from heartbeats.edges.kube.budget import Budget
 from heartbeats.edges.kube.client import Client
 from heartbeats.edges.kube.decode import decode
-from heartbeats.edges.kube.events import EventPoster, is_worth_telling
 from heartbeats.edges.kube.monitors import sighting_of
 from heartbeats.edges.kube.objects import KubeObject
 from heartbeats.edges.kube.resources import MONITORS
+from heartbeats.edges.kube.telling import FlipTeller
 from heartbeats.ledger import Entry, Ledger
 
 logger = logging.getLogger(__name__)
@@ -36,21 +38,16 @@ MOST_TRIES = 9
 """A failed write waits a second for its next try, then longer, up to four minutes."""
 
 
-class Teller(Protocol):
-    """Whoever writes the event log."""
-
-    def flipped(self, entry: Entry, flip: Flip) -> None:
-        """Log a flip."""
-
-
 class StatusWriter:
     """Keeps what is stored equal to what is known."""
 
-    def __init__(self, client: Client, teller: Teller, clock: Clock) -> None:
+    def __init__(
+        self, client: Client, teller: FlipTeller, clock: Clock, budget: Budget
+    ) -> None:
         self._client = client
-        self._events = EventPoster(client)
         self._teller = teller
         self._clock = clock
+        self._budget = budget
         self._ledger: Ledger | None = None
         self._queue: asyncio.PriorityQueue[tuple[int, int, Uid]] = (
             asyncio.PriorityQueue()
@@ -90,10 +87,8 @@ class StatusWriter:
 
     async def _work(self) -> None:
         while True:
-            rank, _, uid = await self._queue.get()
-            if self._waiting.get(uid) != rank:
-                continue  # it was marked again with a higher rank
-            del self._waiting[uid]
+            await self._budget.take()
+            uid = await self._next()
             self._busy.add(uid)
             try:
                 await self._write(uid)
@@ -104,6 +99,14 @@ class StatusWriter:
                 self._busy.discard(uid)
                 if uid in self._again:
                     self.mark(uid, urgent=self._again.pop(uid))
+
+    async def _next(self) -> Uid:
+        """Return whose status is written next."""
+        while True:
+            rank, _, uid = await self._queue.get()
+            if self._waiting.get(uid) == rank:  # else it was marked with a higher one
+                del self._waiting[uid]
+                return uid
 
     async def _write(self, uid: Uid) -> None:
         entry = self._ledger.get(uid) if self._ledger is not None else None
@@ -119,8 +122,10 @@ class StatusWriter:
         )
         name = digest(status)
         is_stored = name == entry.stored_digest
+        if is_stored:
+            self._budget.give_back()
         if is_stored or await self._store(entry, state, status, name):
-            await self._tell(entry, state)
+            self._teller.tell(uid, state)
 
     async def _store(
         self, entry: Entry, state: State, status: Mapping[str, Any], name: str
@@ -213,7 +218,10 @@ class StatusWriter:
                 extra={"namespace": entry.key.namespace, "monitor": entry.key.name},
             )
         if error.retry_after is not None:
-            wait = max(wait, error.retry_after.total_seconds())
+            asked = error.retry_after.total_seconds()
+            wait = max(wait, asked)
+            if isinstance(error, errors.TooManyRequests):
+                self._budget.pause(asked)
         self._retry(entry.uid, wait)
 
     def _pause(self, uid: Uid) -> float:
@@ -224,30 +232,6 @@ class StatusWriter:
     def _retry(self, uid: Uid, wait: float) -> None:
         loop = asyncio.get_running_loop()
         loop.call_later(wait, lambda: self.mark(uid, urgent=True))
-
-    async def _tell(self, entry: Entry, state: State) -> None:
-        """Send what the stored flips ask for, then clear them by the next write."""
-        told: list[str] = []
-        for flip in state.pending_flips:
-            if not await self._post(entry, flip):
-                break
-            self._teller.flipped(entry, flip)
-            told.append(flip.id)
-        if told and self._ledger is not None:
-            self._ledger.told(entry.uid, told, now=self._clock.now())
-
-    async def _post(self, entry: Entry, flip: Flip) -> bool:
-        if not is_worth_telling(flip):
-            return True
-        try:
-            await self._events.post(entry.key, entry.uid, flip)
-        except (errors.Forbidden, errors.NotFound, errors.Invalid) as error:
-            # A terminating namespace takes no Events: the line still goes out.
-            logger.warning("An Event of %s is refused: %s", entry.key, error.message)
-        except errors.ApiError as error:
-            self._later(entry, error)
-            return False
-        return True
 
 
 def _body(entry: Entry, status: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,3 @@
+module heartbeats.dev/bench/load
+
+go 1.22
