@@ -3,32 +3,25 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import islice, takewhile
 
-from heartbeats.core.model import Health, Reason
+from heartbeats.core.model import Reason
+from support.week.doubts import DoubtingOracle
 from support.week.job_limits import JobLimits
-from support.week.oracle import Oracle
-from support.week.rules import DAY, JUDGED_AFTER, NEVER, SECOND, Era, Execution
+from support.week.rules import DAY, JUDGED_AFTER, NEVER, Era, Execution
 from support.week.tally import Mark
-from support.week.timetable import Timetable
 
 LATE_AFTER = timedelta(seconds=15)
 
 
-class CronJobOracle(Oracle):
+class CronJobOracle(DoubtingOracle):
     """Asks of every slot whether its run appeared, of every run whether it ended."""
 
     def __init__(
         self, eras: Sequence[Era], runs: Sequence[Execution], *, end: datetime
     ) -> None:
-        super().__init__(eras, end=end)
-        self.runs = runs
+        super().__init__(eras, runs, end=end)
         self._by_slot = {run.slot: run for run in runs if run.slot is not None}
-        reigns = self.history.reigns
-        self._tables = {reign.armed_at: Timetable(reign.rules) for reign in reigns}
-        self._good = sorted(
-            ((run.ended_at, run) for run in runs if run.ended_at and run.succeeded),
-            key=lambda each: each[0],
-        )
         limits = JobLimits(self.history, self._tables, self._good)
         self._newest = list(self._newest_slots())
         self._limits = {
@@ -46,7 +39,6 @@ class CronJobOracle(Oracle):
             (run for run in runs if run.uid in self._limits),
             key=lambda run: run.started_at,
         )
-        self._mismatches = sorted(self._seen_mismatches())
         self.settle(
             [*self._reports(), *self._outcomes(), *self._overdue(), *self._missed()]
         )
@@ -146,12 +138,11 @@ class CronJobOracle(Oracle):
         The controller makes up for the newest skipped slot only, so that the run
         it starts then stands for all of them.
         """
-        if not self.history.rules(slot).forbid:
-            return False
+        if self._is_busy(slot, by):
+            return True
         following = bisect_left(self._signs, slot)
-        return self._is_busy(slot, by) or (
-            following < len(self._signs) and self._signs[following] <= by
-        )
+        since = takewhile(lambda at: at <= by, islice(self._signs, following, None))
+        return any(self.history.rules(at).forbid for at in since)
 
     def _signs_of_life(self) -> Iterator[datetime]:
         """Return when runs began that were not overdue at once, or ended."""
@@ -224,45 +215,3 @@ class CronJobOracle(Oracle):
         """Tell whether a run is due and has not appeared, its window being open."""
         slot = self.next_expected(at)
         return slot is not None and slot + LATE_AFTER <= at
-
-    def is_doubtful(self, _at: datetime) -> bool:
-        """Tell whether a run of a slot was seen that the schedule does not have."""
-        armed_at = self.history.reign(_at).armed_at
-        return any(armed_at <= seen_at <= _at for seen_at in self._mismatches)
-
-    def was_doubtful(self, _at: datetime) -> bool:
-        """Tell whether it was before: what was counted meanwhile is not defined."""
-        return any(seen_at <= _at for seen_at in self._mismatches)
-
-    def word_in_doubt(self, at: datetime) -> Health | None:
-        """Nothing follows from silence then; what a run itself reports is certain."""
-        armed_at = self.history.reign(at).armed_at
-        since = next(seen for seen in self._mismatches if armed_at <= seen)
-        before = self.tally(since - SECOND).incident
-        heard = [
-            run
-            for run in self.runs
-            if run.slot and run.ended_at and since <= run.ended_at <= at
-        ]
-        failed = any(not run.succeeded for run in heard)
-        if not failed and (before is None or before.reason is Reason.RUN_MISSED):
-            return Health.UNKNOWN
-        newest = max(heard, key=lambda run: run.slot or NEVER, default=None)
-        simple = self.history.rules(at).failure_threshold == 1
-        if simple and newest is not None and not newest.succeeded:
-            return None if self._is_mended(newest, at) else Health.DOWN
-        return None
-
-    def _is_mended(self, failed: Execution, by: datetime) -> bool:
-        """Tell whether some run, also one by hand, succeeded after a failed one."""
-        assert failed.ended_at is not None
-        return any(failed.ended_at < ended_at <= by for ended_at, _ in self._good)
-
-    def _seen_mismatches(self) -> Iterator[datetime]:
-        for run in self.runs:
-            if run.slot is None or run.appeared_at is None:
-                continue
-            reign = self.history.reign(run.appeared_at)
-            known = self._tables[reign.armed_at]
-            if run.slot >= reign.armed_at and not known.has(run.slot):
-                yield run.appeared_at

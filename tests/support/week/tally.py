@@ -73,7 +73,7 @@ class Count:
     counted: set[object] = field(default_factory=set)
     passed: set[str] = field(default_factory=set)
     """Runs whose limits passed while Down."""
-    settled: set[str] = field(default_factory=set)
+    settled: set[str | None] = field(default_factory=set)
     """Runs whose ends are not awaited any more."""
     excused_until: datetime = NEVER
     """What expired while Down changes nothing, then or later."""
@@ -136,7 +136,9 @@ class Count:
     def _silence(self, mark: Mark, rules: Rules) -> None:
         late = self.excused_until + JUDGED_AFTER
         if mark.known_at <= late >= mark.at + JUDGED_AFTER:
-            return  # it expired while Down, known only with what ended that
+            # It expired while Down, known only with what ended that.
+            self.settled |= {mark.run} - {None}
+            return
         if mark.run is not None and not self._is_awaited(mark.run):
             return
         if mark.run is not None and mark.slot in self.counted:
