@@ -150,6 +150,19 @@ def last_hour() -> str:
     return now().strftime("%Y-%m-%dT%H:00:00Z")
 
 
+def quiet_schedule() -> str:
+    """Write an hourly schedule whose next slot is half an hour away."""
+    return f"{(now().minute + 30) % 60} * * * *"
+
+
+def last_slot(schedule: str) -> str:
+    """Write the newest slot of an hourly schedule."""
+    slot = now().replace(minute=int(schedule.split(maxsplit=1)[0]), second=0)
+    if slot > now():
+        slot -= timedelta(hours=1)
+    return slot.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def watch_past(kube: Kube, namespace: str, instant: str) -> None:
     """Watch the namespace's monitors until an instant has passed."""
     ends = datetime.fromisoformat(instant)

@@ -25,9 +25,10 @@ from support.resources import (
 )
 from support.restarts import (
     Apart,
-    last_hour,
+    last_slot,
     moment,
     outcomes,
+    quiet_schedule,
     send,
     wait_journal_empty,
 )
@@ -98,7 +99,7 @@ def test_what_happened_while_the_watch_expired_is_counted_once(
 
 def begin(kube: Kube, apart: Apart, namespace: str) -> Object:
     """Make what is watched, each with something counted; return the CronJob."""
-    hourly = kube.create(cron_job(namespace, "hourly", schedule="0 * * * *"))
+    hourly = kube.create(cron_job(namespace, "hourly", schedule=quiet_schedule()))
     kube.create(cron_job(namespace, "doomed", schedule=RARELY))
     kube.create(cron_job_monitor(namespace, "of-doomed", "doomed"))
     for name in ("pinged", "edited"):
@@ -106,7 +107,7 @@ def begin(kube: Kube, apart: Apart, namespace: str) -> Object:
     for name in ("hourly-cronjob", "of-doomed", "pinged", "edited"):
         wait_until(kube, MONITORS, namespace, name, state_is("New"))
     soon = moment(seconds=1)  # what ended before the monitor began is not counted
-    record_run(kube, hourly, "first", last_hour(), **complete(soon, soon))
+    record_run(kube, hourly, "first", slot_of(hourly), **complete(soon, soon))
     send(kube, apart.url, namespace, "pinged", f"?rid={uuid4()}")
     for name in ("hourly-cronjob", "pinged"):
         wait_until(kube, MONITORS, namespace, name, has_said("Up"))
@@ -114,12 +115,17 @@ def begin(kube: Kube, apart: Apart, namespace: str) -> Object:
     return hourly
 
 
+def slot_of(hourly: Object) -> str:
+    """Return the newest slot of the CronJob."""
+    return last_slot(hourly["spec"]["schedule"])
+
+
 def let_happen(kube: Kube, apart: Apart, namespace: str, hourly: Object) -> None:
     """Create, change and delete what the operator cannot see now."""
     soon = moment(seconds=2)
-    record_run(kube, hourly, "second", last_hour(), **complete(soon, soon))
+    record_run(kube, hourly, "second", slot_of(hourly), **complete(soon, soon))
     later = moment(seconds=3)
-    record_run(kube, hourly, "third", last_hour(), **failed(soon, later))
+    record_run(kube, hourly, "third", slot_of(hourly), **failed(soon, later))
     for _ in range(2):
         send(kube, apart.url, namespace, "pinged", f"/fail?rid={uuid4()}")
     kube.create(ping_monitor(namespace, "created", interval="24h"))
@@ -170,7 +176,7 @@ def check_cron_jobs(kube: Kube, namespace: str) -> None:
 def check_new_watches(kube: Kube, apart: Apart, namespace: str, hourly: Object) -> None:
     """Check that both roles go on from there: a Job, a ping, an edit are heard of."""
     later = moment(seconds=4)
-    record_run(kube, hourly, "fourth", last_hour(), **complete(later, later))
+    record_run(kube, hourly, "fourth", slot_of(hourly), **complete(later, later))
     found: Any = wait_until(kube, MONITORS, namespace, "hourly-cronjob", has_said("Up"))
     assert outcomes(found) == ["success", "failure", "success", "success"]
     send(kube, apart.url, namespace, "created", f"?rid={uuid4()}")

@@ -4,7 +4,6 @@ The Jobs are those of a CronJob whose slot was half an hour ago: nobody waits fo
 """
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from heartbeats.cluster import annotations
 from support.kube import Kube, wait_until
 from support.operators import RunningOperator
 from support.resources import EVENTS, JOBS, MONITORS, Object
-from support.restarts import now
+from support.restarts import last_slot, quiet_schedule
 from support.workloads import (
     condition_of,
     cron_job,
@@ -26,7 +25,6 @@ from support.workloads import (
 pytestmark = pytest.mark.integration
 
 PATIENCE = 60.0
-HOUR = timedelta(hours=1)
 LONG = {"heartbeats.dev/max-runtime": "1h"}
 """Else a Job's own deadline is the monitor's, who may be quicker to say so."""
 
@@ -130,12 +128,11 @@ def runs(
     **spec: Any,
 ) -> Object:
     """Create a CronJob and, once it is watched, the Job of its last slot."""
-    half_an_hour_ago = (now().minute + 30) % 60
     stored = kube.create(
         cron_job(
             namespace,
             name,
-            schedule=f"{half_an_hour_ago} * * * *",
+            schedule=quiet_schedule(),
             annotations=LONG,
             pod_annotations=pod,
             job=job,
@@ -143,14 +140,8 @@ def runs(
         )
     )
     wait_until(kube, MONITORS, namespace, f"{name}-cronjob", state_is("New"))
-    return kube.create(run_of(stored, f"{name}-run", last_slot(half_an_hour_ago)))
-
-
-def last_slot(minute: int) -> str:
-    """Write the last instant with this minute."""
-    instant = now().replace(minute=minute, second=0)
-    hours = 0 if instant <= now() else 1
-    return (instant - hours * HOUR).strftime("%Y-%m-%dT%H:%M:%SZ")
+    slot = last_slot(stored["spec"]["schedule"])
+    return kube.create(run_of(stored, f"{name}-run", slot))
 
 
 def ended(kube: Kube, namespace: str, name: str, word: str) -> Any:
