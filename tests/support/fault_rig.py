@@ -37,6 +37,9 @@ from yarl import URL
 from support.traps import Asked, Rule, Trap, When
 
 _HOP_BY_HOP = {"connection", "host", "keep-alive", "transfer-encoding"}
+_FAREWELL = 0.1
+"""Seconds in which closed TLS connections end; the loop must outlive them."""
+
 _LARGEST = 16 * 1024**2
 """Bytes of a request's body; the API server takes three million."""
 
@@ -142,6 +145,7 @@ class FaultRig:
             await self._runner.cleanup()
         if self._session is not None:
             await self._session.close()
+        await asyncio.sleep(_FAREWELL)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         if self._is_parted:
