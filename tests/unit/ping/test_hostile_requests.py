@@ -15,7 +15,6 @@ from unit.ping.support import TOKEN, PingBench
 
 Start = Callable[[Options], Awaitable[PingBench]]
 LOOPBACK = (ip_network("127.0.0.0/8"),)
-LINE = "X: y\r\n"
 FAIL = f"/ping/{TOKEN}/fail"
 
 JUNK_HEADERS = [
@@ -91,29 +90,6 @@ async def test_junk_in_the_query_is_never_an_error_of_ours(
         target = f"GET {path}?{query} HTTP/1.1\r\n".encode("latin-1")
         answer = await bench.send_raw(target + b"Connection: close\r\n\r\n")
         assert answer[9:12] in {b"200", b"400"}, answer
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"nonsense\r\n\r\n",
-        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-        f"GET /ping/{TOKEN} HTTP/9.9\r\n\r\n".encode(),
-        f"GET /ping/{TOKEN} HTTP/1.1\r\nno colon\r\n\r\n".encode(),
-        f"GET /ping/{TOKEN}?{'x' * 20_000} HTTP/1.1\r\n\r\n".encode(),
-        f"GET /ping/{TOKEN} HTTP/1.1\r\nX: {'x' * 20_000}\r\n\r\n".encode(),
-        f"GET /ping/{TOKEN} HTTP/1.1\r\n{300 * LINE}\r\n".encode(),
-        f"POST /ping/{TOKEN} HTTP/1.1\r\nContent-Length: -1\r\n\r\n".encode(),
-        f"POST /ping/{TOKEN} HTTP/1.1\r\nContent-Length: x\r\n\r\n".encode(),
-    ],
-)
-async def test_what_is_no_http_is_refused_and_not_logged(
-    bench: PingBench, data: bytes, caplog: pytest.LogCaptureFixture
-) -> None:
-    answer = await bench.send_raw(data)
-    assert answer[:12] in {b"HTTP/1.1 400", b"HTTP/1.0 400", b"HTTP/1.1 408"}
-    assert not bench.recorder.check_ins
-    assert not caplog.records
 
 
 @pytest.mark.parametrize("method", ["FOO", "PROPFIND", "X" * 50])

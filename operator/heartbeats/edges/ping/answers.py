@@ -6,6 +6,7 @@ A success is exactly 200: some clients count nothing else.
 
 import json
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 
 from aiohttp import web
 from multidict import CIMultiDict
@@ -83,6 +84,13 @@ def reply(value: Mapping[str, object], status: int = 200) -> web.Response:
 def bad_request(reason: str) -> RefusedError:
     """400: the request can't mean anything; sending it again won't help."""
     return RefusedError(400, reason)
+
+
+def unreadable(status: int) -> RefusedError:
+    """400: this is no HTTP. 500 only if the listener itself should fail."""
+    ours = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    reason = "internal error" if ours else "this is no HTTP request"
+    return RefusedError(status, reason, close=True)
 
 
 def no_token() -> RefusedError:

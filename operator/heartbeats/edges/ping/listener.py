@@ -1,8 +1,8 @@
 """Connections of the ping listener: closed when they bring no request in time.
 
 Built on aiohttp's low-level server: its router and middleware cost a quarter of a
-ping. aiohttp's own messages are stripped of what a client sent, because a request
-line holds a token.
+ping. What aiohttp itself logs and answers is stripped of what a client sent, because
+a request line holds a token.
 """
 
 import asyncio
@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 from aiohttp.web_protocol import RequestHandler
+
+from heartbeats.edges.ping import answers
 
 KEEP_ALIVE_SECONDS = 75
 """Longer than proxies keep an idle connection (60 s): else they meet a closed one."""
@@ -24,6 +26,24 @@ LINGER_SECONDS = 10
 _TIMED_OUT = (
     b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 )
+
+
+class _Connection(RequestHandler):
+    """Refuses what is no HTTP in our own words: aiohttp's quote the request."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Say that it can't be read; the connection ends with that."""
+        # Logs it, and raises when part of an answer has gone out already.
+        super().handle_error(request, status, exc, message)
+        return answers.unreadable(status).answer(as_json=False)
 
 
 class Listener(web.Server):
@@ -49,6 +69,10 @@ class Listener(web.Server):
         )
         self._head_seconds = head_seconds
         self._silent: dict[RequestHandler, asyncio.TimerHandle] = {}
+
+    def __call__(self) -> RequestHandler:
+        """Make the protocol of a new connection."""
+        return _Connection(self, loop=self._loop, **self._kwargs)
 
     def connection_made(
         self, handler: RequestHandler, transport: asyncio.Transport
