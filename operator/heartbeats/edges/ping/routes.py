@@ -47,8 +47,19 @@ class Route:
     path: str
     methods: tuple[str, ...]
     """HEAD is served only where it is listed."""
-    dialect: Dialect
+    dialect: Dialect | None
+    """None for what is about no monitor and needs no token."""
     handler: Handler
+
+    @property
+    def takes_bearer(self) -> bool:
+        """True when the token comes in a header."""
+        return self.dialect is not None and "{t}" not in self.path
+
+
+def answers_json(dialect: Dialect | None) -> bool:
+    """Tell how to answer where there may be no dialect to answer in."""
+    return dialect is None or dialect.speaks_json
 
 
 _PING = ("GET", "HEAD", "POST")

@@ -25,9 +25,16 @@ from heartbeats.edges.ping import answers, requests
 from heartbeats.edges.ping.acceptance import Acceptance
 from heartbeats.edges.ping.answers import RefusedError
 from heartbeats.edges.ping.listener import Listener
+from heartbeats.edges.ping.openapi import with_document
 from heartbeats.edges.ping.ports import Directory, Observer, Recorder
 from heartbeats.edges.ping.requests import Call, Reading
-from heartbeats.edges.ping.routes import ROUTES, Dialect, Match, Router
+from heartbeats.edges.ping.routes import (
+    ROUTES,
+    Dialect,
+    Match,
+    Router,
+    answers_json,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +82,8 @@ class PingService:
         self._clock = clock
         self._options = options
         self._observe = observe
-        self._router = Router(r for r in ROUTES if r.dialect in options.dialects)
+        routes = [each for each in ROUTES if each.dialect in options.dialects]
+        self._router = Router(with_document(routes))
         self._acceptance = Acceptance(
             directory,
             recorder,
@@ -138,7 +146,7 @@ class PingService:
         try:
             response = await self._answer(http, match)
         except RefusedError as refusal:
-            response = refusal.answer(as_json=dialect is None or dialect.speaks_json)
+            response = refusal.answer(as_json=answers_json(dialect))
         except Exception as error:  # noqa: BLE001 - the top of every request
             _log_without_values(error)
             response = answers.reply({"error": "internal error"}, 500)
@@ -155,7 +163,7 @@ class PingService:
             raise answers.method_not_allowed(match.route.methods)
         call = Call(
             http=http,
-            token=match.token or requests.bearer(http),
+            token=requests.bearer(http) if match.route.takes_bearer else match.token,
             code=match.code,
             received_at=self._clock.now(),
             reading=self._options.reading,
