@@ -49,7 +49,7 @@ test: lint test-unit test-oracle test-integration ## Run all checks and tests th
 
 .PHONY: test-unit
 test-unit: $(READY) ## Run unit and property tests (no network, no cluster)
-	$(BIN)/pytest -n 2 tests/unit tests/property
+	$(BIN)/pytest -n 2 -m "not slow" tests/unit tests/property
 
 .PHONY: test-oracle
 test-oracle: $(READY) ## Compare with oracles: cron with the controller's library (needs Go or fetches it), a week with naive rules
