@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from heartbeats.core.catchup import Remains
 from heartbeats.core.model import (
     CheckIn,
     CronJobFacts,
@@ -16,6 +15,7 @@ from heartbeats.core.model import (
     Uid,
 )
 from heartbeats.core.policy import Defaults
+from heartbeats.core.remains import Remains
 from heartbeats.core.silence import Hindrances, Missed
 from heartbeats.ledger import Entry, Ledger, Sighting
 

@@ -109,11 +109,19 @@ class Play:
         slot_at = None if facts.suspend or forbids else self._newest_slot(facts)
         if slot_at is None:
             return
+        if self.is_careful and self._passes_by(facts, slot_at):
+            self.revive()  # behind a newer Job it could not be known what was missed
         self._jobs += 1
         self.hear(self.cluster.put_job(f"job-{self._jobs}", slot_at), Change.ADDED)
         self.update(last_schedule_at=slot_at)
         if number % 3 or self.is_unwatched:
             self.get_ready(-1)
+
+    def _passes_by(self, facts: CronJobFacts, slot_at: datetime) -> bool:
+        """Tell whether there are slots before this one that have no Job."""
+        assert facts.last_schedule_at is not None
+        table = parse(facts.schedule, facts.time_zone or "UTC")
+        return table.next_after(facts.last_schedule_at) != slot_at
 
     def _newest_slot(self, facts: CronJobFacts) -> datetime | None:
         """Return the newest slot up to now that has no Job yet."""

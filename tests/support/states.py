@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
-from heartbeats.core.catchup import Gap, Remains, catch_up, told_once
+from heartbeats.core.catchup import Gap, catch_up, told_once
 from heartbeats.core.model import (
     Blindness,
     CheckIn,
@@ -29,6 +29,7 @@ from heartbeats.core.model import (
     Uid,
 )
 from heartbeats.core.policy import Surroundings, resolve
+from heartbeats.core.remains import Remains
 from heartbeats.core.runs import UNNAMED
 from heartbeats.core.schedule import (
     Deadline,

@@ -6,38 +6,25 @@ and what cannot be inferred is unknown, never bad. It may not conclude that a ru
 failed or was missed from the absence of a Job that may have been deleted.
 """
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from heartbeats.core.counting import was_counted
 from heartbeats.core.model import (
     ActiveRun,
     CheckIn,
-    CronJobFacts,
     Flip,
     Kind,
     Policy,
     State,
 )
+from heartbeats.core.remains import Remains
 from heartbeats.core.schedule import next_deadline
-from heartbeats.core.slots import settle_until
+from heartbeats.core.slots import excuse_until, settle_until
 from heartbeats.core.subject import Subject
 from heartbeats.core.transitions import JUDGED_AFTER, apply
 from heartbeats.core.verdict import settle
-
-
-@dataclass(frozen=True, slots=True)
-class Remains:
-    """What is left of a CronJob's runs after a time of blindness."""
-
-    cron_job: CronJobFacts
-    jobs: Collection[str] = field(default_factory=frozenset)
-    """Uids of the Jobs that exist; they report themselves."""
-    slots: Collection[datetime] = field(default_factory=frozenset)
-    """The slots of these Jobs."""
-    pending: Collection[datetime] = field(default_factory=frozenset)
-    """Slots whose Job exists and has not started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +73,30 @@ def _start(end: CheckIn) -> CheckIn | None:
     )
 
 
+def settle_passed(state: State, subject: Subject, remains: Remains) -> State:
+    """Settle, before Jobs report, the slots that a newer Job has passed by.
+
+    Theirs may have come, gone and been deleted, or the controller was away as we
+    were: nobody knows, and the newer run tells how things are now. A slot whose Job
+    is there waits for its report.
+    """
+    newest = remains.cron_job.last_schedule_at
+    if newest is None or subject.policy.suspended or state.mismatch_at is not None:
+        return state
+    waiting = {*remains.slots, *remains.pending, newest}
+    return settle_until(state, subject.table, newest, waiting)
+
+
 def catch_up(state: State, subject: Subject, gap: Gap, *, now: datetime) -> State:
     """Conclude what happened to runs and slots whose Jobs are gone."""
     if state.armed_at is None:
         return state
     if subject.policy.suspended:
         return _all_vanished(state, gap.remains)
-    state = _lost_runs(state, subject, gap.before, gap.remains)
+    state = _lost_runs(state, subject, gap, now=now)
     if state.armed_at != gap.before.armed_at:
         return _rescheduled(state, subject, gap.before, now=now)
-    state = _lost_slots(state, subject, gap.remains)
+    state = _lost_slots(state, subject, gap.remains, now=now)
     return _edited_meanwhile(state, subject, gap, now=now)
 
 
@@ -112,14 +113,13 @@ def _rescheduled(
     return _doubt(state, subject, due_at)
 
 
-def _lost_runs(
-    state: State, subject: Subject, before: State, remains: Remains
-) -> State:
+def _lost_runs(state: State, subject: Subject, gap: Gap, *, now: datetime) -> State:
     """Conclude how the runs ended that were open and whose Jobs are gone."""
+    remains = gap.remains
     for run in state.active_runs:
         if run.id in remains.jobs or run.vanished:
             continue
-        if subject.cron_job_uid != before.judged.cron_job_uid:
+        if subject.cron_job_uid != gap.before.judged.cron_job_uid:
             state = _vanished(state, run)  # it went with its CronJob
             continue
         succeeded_at = remains.cron_job.last_success_at
@@ -127,8 +127,17 @@ def _lost_runs(
             inferred = _success(run, succeeded_at)
             state = apply(state, subject, inferred).state
         else:
-            state = _doubt(_without(state, run), subject, run.started_at)
+            at = run.started_at
+            state = _lost_run(_without(state, run), subject, at, now=now)
     return state
+
+
+def _lost_run(state: State, subject: Subject, at: datetime, *, now: datetime) -> State:
+    """Doubt a run of which nothing is left, and under Forbid what was due since."""
+    after = _doubt(state, subject, at)
+    if not subject.policy.skips_while_running:
+        return after
+    return excuse_until(after, subject.table, now)
 
 
 def _all_vanished(state: State, remains: Remains) -> State:
@@ -165,20 +174,27 @@ def _success(run: ActiveRun, at: datetime) -> CheckIn:
     )
 
 
-def _lost_slots(state: State, subject: Subject, remains: Remains) -> State:
+def _lost_slots(
+    state: State, subject: Subject, remains: Remains, *, now: datetime
+) -> State:
     """Settle the slots that the controller made Jobs for, or passed by."""
     created_until = remains.cron_job.last_schedule_at
     due_at = state.next_expected_at
-    if created_until is None or due_at is None or created_until < due_at:
+    if created_until is None or due_at is None:
         return state
-    state = settle_until(state, subject.table, created_until, remains.pending)
-    newest = state.applied.newest_run_at
+    newest = state.applied.newest_run_at or state.armed_at
     known = created_until in remains.slots or (newest and newest >= created_until)
-    if known or created_until in _open_slots(state):
+    is_open = created_until in _open_slots(state)
+    if created_until < due_at:
+        # Settled already, but its run may have been open since, and skipped others.
+        skipped = subject.policy.skips_while_running and not (known or is_open)
+        return excuse_until(state, subject.table, now) if skipped else state
+    state = settle_until(state, subject.table, created_until, remains.pending)
+    if known or is_open:
         return state
     succeeded_at = remains.cron_job.last_success_at
     if succeeded_at is None or succeeded_at < created_until:
-        return _doubt(state, subject, created_until)
+        return _lost_run(state, subject, created_until, now=now)
     run = ActiveRun(
         id=f"slot-{created_until:%Y%m%dT%H%M%S}",
         started_at=created_until,

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from heartbeats.core.catchup import Remains
 from heartbeats.core.model import (
     CheckIn,
     CronJobFacts,
@@ -17,6 +16,7 @@ from heartbeats.core.model import (
     Trouble,
     Uid,
 )
+from heartbeats.core.remains import Remains
 from heartbeats.core.silence import Hindrances, Missed
 from heartbeats.core.subject import Subject
 

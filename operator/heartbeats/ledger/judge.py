@@ -9,7 +9,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 
-from heartbeats.core.catchup import Gap, catch_up, told_once, with_starts
+from heartbeats.core.catchup import (
+    Gap,
+    catch_up,
+    settle_passed,
+    told_once,
+    with_starts,
+)
 from heartbeats.core.model import Blindness, CheckIn, CronJobFacts, State
 from heartbeats.core.policy import Defaults, Surroundings, resolve
 from heartbeats.core.schedule import late_at, next_deadline
@@ -173,11 +179,14 @@ class Judge:
         """Take over what a CronJob's runs did while they were not watched."""
         if entry.subject is None:
             return state
+        remains = self._runs.remains(facts)
+        if before.armed_at is not None and before.armed_at == state.armed_at:
+            state = settle_passed(state, entry.subject, remains)
         reports = self._runs.check_ins(facts.uid)
         for check_in in with_starts(state, entry.subject, reports):
             state = self._applied(entry, entry.subject, state, check_in)
         if before.armed_at is not None:
-            gap = Gap(before, self._runs.remains(facts))
+            gap = Gap(before, remains)
             state = catch_up(state, entry.subject, gap, now=now)
         step = self._expired(entry, entry.subject, state, now=now)
         return told_once(before, step.state)

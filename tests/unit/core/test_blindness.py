@@ -3,70 +3,36 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from heartbeats.core.catchup import Gap, Remains, catch_up, told_once, with_starts
+from heartbeats.core.catchup import Gap, catch_up, told_once, with_starts
 from heartbeats.core.model import (
     Blindness,
     CheckIn,
-    CronJobFacts,
     Health,
     Kind,
     Policy,
     Reason,
     Source,
     State,
-    Uid,
 )
 from heartbeats.core.presence import Presence, gaps
+from heartbeats.core.remains import Remains
 from heartbeats.core.schedule import next_deadline
 from heartbeats.core.silence import blind, expire
 from heartbeats.core.subject import Subject
-from heartbeats.core.transitions import apply, arm
+from heartbeats.core.transitions import apply
 from heartbeats.core.verdict import verdict
-
-NINE = datetime(2026, 11, 20, 9, tzinfo=UTC)
-MINUTE = timedelta(minutes=1)
-HOUR = timedelta(hours=1)
-UID = Uid("monitor")
-HOURLY = Policy(source=Source.CRON_JOB, schedule="0 * * * *", time_zone="UTC")
-PINGED = Policy(source=Source.PING, interval=HOUR, skips_while_running=True)
-NIGHTLY = Policy(
-    source=Source.PING, schedule="0 2 * * *", time_zone="UTC", skips_while_running=True
+from support.unwatched import (
+    HOUR,
+    HOURLY,
+    MINUTE,
+    NIGHTLY,
+    NINE,
+    PINGED,
+    armed,
+    facts,
+    ping,
+    run_of,
 )
-
-
-def facts(**more: object) -> CronJobFacts:
-    fields: dict[str, object] = {
-        "uid": Uid("cj"),
-        "name": "job",
-        "namespace": "shop",
-        "schedule": "0 * * * *",
-        "generation": 1,
-        **more,
-    }
-    return CronJobFacts(**fields)  # type: ignore[arg-type]
-
-
-def armed(policy: Policy, at: datetime = NINE - 30 * MINUTE) -> tuple[State, Subject]:
-    cron_job = facts() if policy.source is Source.CRON_JOB else None
-    subject = Subject.of(UID, policy, None, cron_job)
-    return arm(State(), subject, None, now=at), subject
-
-
-def run_of(slot: datetime, kind: Kind, at: datetime) -> CheckIn:
-    return CheckIn(
-        id=f"{slot}-{kind}",
-        kind=kind,
-        at=at,
-        run_id=f"run-{slot:%H}",
-        slot_at=slot,
-        started_at=slot,
-    )
-
-
-def ping(at: datetime, revision: int, kind: Kind = Kind.SUCCESS) -> CheckIn:
-    return CheckIn(
-        id=f"p{revision}", kind=kind, at=at, revision=revision, source=f"s{revision}"
-    )
 
 
 def after_gap(

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from heartbeats.clock import Clock
-from heartbeats.core.catchup import Remains
 from heartbeats.core.model import CheckIn, CronJobFacts, Uid
+from heartbeats.core.remains import Remains
 from heartbeats.core.silence import Hindrances
 from heartbeats.edges.kube.errors import KubeError
 from heartbeats.edges.kube.jobs import end_of, has_started, owner_of, report, slot_of
