@@ -68,9 +68,12 @@ def _with_report(applied: Applied, check_in: CheckIn) -> Applied:
     """Remember the newest outcome: the same again within a minute is one run."""
     if not check_in.kind.is_outcome:
         return applied
-    report = None
-    if check_in.run_id is None:
-        report = Report(kind=check_in.kind, source=check_in.source, at=check_in.at)
+    report = Report(
+        kind=check_in.kind,
+        run_id=check_in.run_id,
+        source=check_in.source,
+        at=check_in.at,
+    )
     return replace(applied, last_report=report)
 
 

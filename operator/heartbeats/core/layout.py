@@ -92,6 +92,7 @@ _FLIP = (
 )
 _REPORT = (
     Field("kind", "kind", word(Kind)),
+    Field("run_id", "runID", limited(128)),
     Field("source", "source", limited(200)),
     Field("at", "time", INSTANT),
 )

@@ -284,10 +284,11 @@ class Flip:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """The newest outcome that was pinged without a run id."""
+    """The newest outcome that was pinged."""
 
     kind: Kind
     at: datetime
+    run_id: str | None = None
     source: str = ""
     """Empty for a client that names itself nowhere."""
 

@@ -5,7 +5,7 @@ Where none covers a time between two of them, pings were refused or lost, and
 silence then proves nothing. Pure: presences come in, blindness comes out.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -27,14 +27,32 @@ class Presence:
 def gaps(presences: Iterable[Presence], *, now: datetime) -> list[Blindness]:
     """Return the times that no presence covers, from the first of them up to now.
 
-    Before the first presence nobody could be missing anything.
+    Before the first presence nobody could be missing anything. Of who was there a
+    moment ago it is not known yet whether it still is.
     """
     found: list[Blindness] = []
+    for covered, began_at in _breaks(presences):
+        if now - covered > ALIVE_FOR:
+            found.append(Blindness(began_at=covered, ended_at=began_at or now))
+    return found
+
+
+def is_uncertain(presences: Iterable[Presence], *, now: datetime) -> bool:
+    """Tell whether there may be a gap before the newest presence: wait a little."""
+    return any(
+        began_at is not None and now - covered <= ALIVE_FOR
+        for covered, began_at in _breaks(presences)
+    )
+
+
+def _breaks(
+    presences: Iterable[Presence],
+) -> Iterator[tuple[datetime, datetime | None]]:
+    """Yield until when all before was proven, and when the next began; None: none."""
     covered: datetime | None = None
     for presence in sorted(presences):
         if covered is not None and presence.began_at > covered:
-            found.append(Blindness(began_at=covered, ended_at=presence.began_at))
+            yield covered, presence.began_at
         covered = max(covered or presence.proven_until, presence.proven_until)
-    if covered is not None and now - covered > ALIVE_FOR:
-        found.append(Blindness(began_at=covered, ended_at=now))
-    return found
+    if covered is not None:
+        yield covered, None

@@ -186,9 +186,11 @@ def _is_repeat(state: State, subject: Subject, check_in: CheckIn) -> bool:
     last = state.applied.last_report
     if last is None or not check_in.kind.is_outcome or check_in.revision is None:
         return False
-    if check_in.run_id is not None or find(state, check_in) is not None:
+    if find(state, check_in) is not None:
         return False
-    if (last.kind, last.source) != (check_in.kind, check_in.source):
+    if (last.kind, last.run_id) != (check_in.kind, check_in.run_id):
+        return False
+    if check_in.run_id is None and last.source != check_in.source:
         return False
     within = REPEATED_WITHIN
     due_at = subject.table.next_after(check_in.at)

@@ -14,7 +14,7 @@ from heartbeats.core.model import (
     Source,
     State,
 )
-from heartbeats.core.presence import Presence, gaps
+from heartbeats.core.presence import Presence, gaps, is_uncertain
 from heartbeats.core.remains import Remains
 from heartbeats.core.schedule import next_deadline
 from heartbeats.core.silence import blind, expire
@@ -283,6 +283,23 @@ def test_gaps_are_what_no_presence_covers() -> None:
     assert [(each.began_at, each.ended_at) for each in found] == [
         (NINE + 20 * MINUTE, NINE + 30 * MINUTE)
     ]
+
+
+def test_a_replica_that_joins_another_makes_no_gap() -> None:
+    """The other proves every five seconds that it is there, not at that instant."""
+    second = timedelta(seconds=1)
+    joined = [
+        Presence(NINE, NINE + 5 * second),
+        Presence(NINE + 8 * second, NINE + 8 * second),
+    ]
+    now = NINE + 8 * second
+    assert gaps(joined, now=now) == []
+    assert is_uncertain(joined, now=now)
+    renewed = [Presence(NINE, NINE + 10 * second), joined[1]]
+    assert not is_uncertain(renewed, now=now + 2 * second)
+    [gap] = gaps(joined, now=NINE + 21 * second)
+    assert (gap.began_at, gap.ended_at) == (NINE + 5 * second, NINE + 8 * second)
+    assert not is_uncertain(joined, now=NINE + 21 * second)
 
 
 def test_a_presence_that_is_not_renewed_is_a_gap_up_to_now() -> None:

@@ -412,6 +412,15 @@ def test_a_ping_repeated_within_a_minute_is_one_run() -> None:
     assert story.state.consecutive_failures == 1
 
 
+def test_a_failure_repeated_with_its_run_id_is_one_run() -> None:
+    story = Story(replace(PINGED, failure_threshold=2), at=NINE)
+    story.ping(Kind.FAILURE, run_id="a")
+    story.at(NINE + timedelta(seconds=20)).ping(Kind.FAILURE, run_id="a")
+    assert story.state.consecutive_failures == 1
+    story.at(NINE + timedelta(seconds=40)).ping(Kind.FAILURE, run_id="b")
+    assert story.state.consecutive_failures == 2
+
+
 def test_a_replayed_segment_changes_nothing() -> None:
     story = Story(PINGED, at=NINE).ping()
     before = story.state

@@ -68,6 +68,11 @@ class ScriptedPresences(Presences):
 
     def __init__(self) -> None:
         self.checks = 0
+        self.doubt = False
+
+    @property
+    def uncertain(self) -> bool:
+        return self.doubt
 
     def check(self) -> None:
         self.checks += 1
@@ -117,6 +122,15 @@ async def test_for_pings_it_is_seen_whether_somebody_could_hear_them(
     assert court.presences.checks == 0
     await court.evidence.complete([court.bench.pinged()])
     assert court.presences.checks == 1
+
+
+async def test_pings_are_not_judged_while_a_replica_may_have_ended(
+    court: Court,
+) -> None:
+    court.presences.doubt = True
+    with pytest.raises(EvidenceError, match="may have ended"):
+        await court.evidence.complete([court.bench.pinged()])
+    await court.evidence.complete([court.bench.watching()])
 
 
 async def test_presences_are_looked_at_after_their_stream_was_confirmed(

@@ -53,6 +53,8 @@ class StreamEvidence:
             raise EvidenceError(str(group_error.exceptions[0])) from group_error
         await self._jobs.settled()
         if Source.PING in sources:
+            if self._presences.uncertain:
+                raise EvidenceError("a ping replica may have ended a moment ago")
             self._presences.check()
 
     async def explain(self, entries: Sequence[Entry]) -> None:

@@ -13,7 +13,13 @@ from typing import Any, Final
 
 from heartbeats.core.codec import write_instant
 from heartbeats.core.model import Blindness
-from heartbeats.core.presence import ALIVE_FOR, RENEWED_EVERY, Presence, gaps
+from heartbeats.core.presence import (
+    ALIVE_FOR,
+    RENEWED_EVERY,
+    Presence,
+    gaps,
+    is_uncertain,
+)
 from heartbeats.edges.kube import errors
 from heartbeats.edges.kube.client import Client
 from heartbeats.edges.kube.objects import KubeObject, Record, Time
@@ -139,6 +145,11 @@ class Presences:
             if self._told.get(blindness.began_at) != blindness.ended_at:
                 self._told[blindness.began_at] = blindness.ended_at
                 self._on_blind(blindness)
+
+    @property
+    def uncertain(self) -> bool:
+        """Tell whether a replica may have gone a moment ago, before another came."""
+        return is_uncertain(self._presences(), now=self._client.clock.now())
 
     async def run(self) -> None:
         """Remove the Leases of replicas long gone, until cancelled."""
