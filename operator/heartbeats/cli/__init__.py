@@ -6,20 +6,27 @@ It may not do any work itself; what a command needs is imported when it runs.
 import click
 
 from heartbeats import __version__
-from heartbeats.cli.run import run
-from heartbeats.cluster.cli import cluster
-from heartbeats.demo.cli import demo
+from heartbeats.cli.lazy import LazyGroup
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+PLACES = {
+    "cluster": "heartbeats.cluster.cli:cluster",
+    "demo": "heartbeats.demo.cli:demo",
+    "exec": "heartbeats.cli.exec:exec_",
+    "ping": "heartbeats.cli.ping:ping",
+    "run": "heartbeats.cli.run:run",
+    "url": "heartbeats.cli.url:url",
+}
 
 
-@click.group(context_settings=CONTEXT)
+@click.group(cls=LazyGroup, places=PLACES, context_settings=CONTEXT)
 @click.version_option(__version__, prog_name="heartbeats")
 def main() -> None:
     """Watch everything that runs on a schedule: a dead man's switch.
 
-    `heartbeats run` is the operator. `heartbeats cluster up` starts a local control
-    plane to try it on, `heartbeats demo` shows both at work.
+    `heartbeats run` is the operator. `heartbeats exec` runs a job and tells its
+    monitor how it ended. `heartbeats cluster up` starts a local control plane to try
+    it on, `heartbeats demo` shows both at work.
     """
 
 
@@ -27,8 +34,3 @@ def main() -> None:
 def version() -> None:
     """Print the version."""
     click.echo(__version__)
-
-
-main.add_command(run)
-main.add_command(cluster)
-main.add_command(demo)
