@@ -322,7 +322,12 @@ class MemoryApi(Client):
             case "DELETE":
                 return self.objects.pop(path)
             case "PATCH":
-                return self._store(path, {**body, "metadata": old["metadata"]})
+                applied = body.get("metadata", {}).get("annotations", {})
+                meta = {
+                    **old["metadata"],
+                    **({"annotations": applied} if applied else {}),
+                }
+                return self._store(path, {**body, "metadata": meta})
             case "PUT":
                 return self._store(path, body)
             case _:

@@ -12,6 +12,7 @@ import aiohttp
 from heartbeats.clock import Clock, CorrectedClock
 from heartbeats.config import Config
 from heartbeats.core.model import MonitorKey, Uid
+from heartbeats.edges.kube.attendance import Attendance
 from heartbeats.edges.kube.client import Client
 from heartbeats.edges.kube.directory import (
     NotCurrentError,
@@ -21,7 +22,6 @@ from heartbeats.edges.kube.directory import (
     interval_of,
 )
 from heartbeats.edges.kube.objects import Monitor
-from heartbeats.edges.kube.presence import Attendance
 from heartbeats.edges.kube.segments import ConfigMapStore
 from heartbeats.edges.metrics.operator import OperatorMetrics
 from heartbeats.edges.ping.ports import MonitorView, NotSureError
@@ -122,7 +122,7 @@ class PingRole:
         address = config.ping_address
         self._service = PingService(
             Directory(self.tokens),
-            JournalRecorder(self.journal),
+            JournalRecorder(self.journal, self._attendance.refused),
             clock,
             Options(
                 host=address.host or "0.0.0.0",  # noqa: S104 - no host means all

@@ -1,5 +1,6 @@
 """Leases prove that somebody heard; a break in them is never covered."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -7,14 +8,17 @@ import pytest
 from heartbeats.core.model import Blindness
 from heartbeats.core.presence import ALIVE_FOR, RENEWED_EVERY
 from heartbeats.edges.kube import errors
-from heartbeats.edges.kube.objects import ObjectMeta
-from heartbeats.edges.kube.presence import (
+from heartbeats.edges.kube.attendance import Attendance
+from heartbeats.edges.kube.leases import (
     KEPT_FOR,
-    Attendance,
+    REFUSED,
     Lease,
     LeaseSpec,
-    Presences,
+    refusals_of,
+    write_refusals,
 )
+from heartbeats.edges.kube.objects import ObjectMeta
+from heartbeats.edges.kube.presence import Presences
 from heartbeats.edges.kube.resources import LEASES
 from heartbeats.edges.kube.store import Change, ObjectEvent
 from support.builders import MemoryApi, SetClock
@@ -90,6 +94,44 @@ async def test_a_clock_that_was_set_back_begins_a_new_lease(
     assert len(leases(api)) == 2
 
 
+async def test_refusals_are_told_by_the_lease(api: MemoryApi, clock: SetClock) -> None:
+    attendance = replica(api)
+    first = clock.now()
+    attendance.refused()
+    clock.turn(3 * SECOND)
+    attendance.refused()  # the same trouble
+    clock.turn(timedelta(minutes=1))
+    attendance.refused()
+    await attendance.renew()
+    held = api.held(LEASES, "heartbeats-ping-a", SYSTEM)["metadata"]["annotations"]
+    meta = ObjectMeta(name="a", uid="a", resource_version="1", annotations=held)
+    spans = [
+        (each.began_at, each.ended_at) for each in refusals_of(Lease(metadata=meta))
+    ]
+    last = clock.now()
+    assert spans == [(first, first + 3 * SECOND), (last, last)]
+
+
+@pytest.mark.looptime
+async def test_a_refusal_is_told_within_a_second(api: MemoryApi) -> None:
+    attendance = replica(api)
+    running = asyncio.create_task(attendance.run())
+    await asyncio.sleep(1.5)
+    attendance.refused()
+    await asyncio.sleep(1)
+    meta = api.held(LEASES, "heartbeats-ping-a", SYSTEM)["metadata"]
+    assert meta["annotations"][REFUSED]
+    running.cancel()
+
+
+@pytest.mark.parametrize("odd", ["", "soon/later", "2026-01-01/x", "a/b/c", ",,"])
+def test_an_odd_annotation_tells_nothing(odd: str) -> None:
+    meta = ObjectMeta(
+        name="a", uid="a", resource_version="1", annotations={REFUSED: odd}
+    )
+    assert list(refusals_of(Lease(metadata=meta))) == []
+
+
 class Desk:
     """The operator's side, fed by hand."""
 
@@ -99,10 +141,14 @@ class Desk:
         self.presences = Presences(api, SYSTEM, self.blind.append)
         self._store = self.presences.leases._store
 
-    def see(self, name: str, began: timedelta, proven: timedelta) -> None:
+    def see(
+        self, name: str, began: timedelta, proven: timedelta, **annotations: str
+    ) -> None:
         now = self.clock.now()
         lease = Lease(
-            metadata=ObjectMeta(name=name, uid=name, resource_version="1"),
+            metadata=ObjectMeta(
+                name=name, uid=name, resource_version="1", annotations=annotations
+            ),
             spec=LeaseSpec(acquire_time=now - began, renew_time=now - proven),
         )
         self._store.objects[name] = lease
@@ -120,6 +166,17 @@ async def test_a_break_between_two_leases_is_told_when_the_second_begins(
     assert blindness.ended_at - blindness.began_at == timedelta(minutes=10)
     desk.presences.check()
     assert len(desk.blind) == 1
+
+
+async def test_a_time_of_refusals_is_told_once(api: MemoryApi, clock: SetClock) -> None:
+    desk = Desk(api, clock)
+    desk.presences.begin()
+    now = clock.now()
+    refused = Blindness(began_at=now - 9 * SECOND, ended_at=now - 5 * SECOND)
+    text = {REFUSED: write_refusals([refused])}
+    desk.see("only", timedelta(hours=1), timedelta(), **text)
+    desk.see("only", timedelta(hours=1), timedelta(), **text)
+    assert desk.blind == [refused]
 
 
 async def test_what_was_before_the_start_is_returned_and_not_told(

@@ -1,113 +1,33 @@
-"""Ping replicas prove by Leases that they are there, and the operator reads it.
+"""The operator's side of ping replicas' Leases: when nobody heard pings.
 
-A replica renews a Lease of its own. When it could not for a while, it starts a new
-one: a Lease never covers a break. Nobody else may conclude anything from a Lease
-than that its holder could reach the API server, which is what a ping needs.
+Nobody may conclude anything else from a Lease than that its holder could reach the
+API server, which is what a ping needs, and when it refused pings all the same.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable
-from datetime import datetime, timedelta
-from typing import Any, Final
+from datetime import datetime
+from typing import Final
 
-from heartbeats.core.codec import write_instant
 from heartbeats.core.model import Blindness
-from heartbeats.core.presence import (
-    ALIVE_FOR,
-    RENEWED_EVERY,
-    Presence,
-    gaps,
-    is_uncertain,
-)
+from heartbeats.core.presence import Presence, gaps, is_uncertain
 from heartbeats.edges.kube import errors
 from heartbeats.edges.kube.client import Client
-from heartbeats.edges.kube.objects import KubeObject, Record, Time
+from heartbeats.edges.kube.leases import (
+    KEPT_FOR,
+    REFUSED,
+    SELECTOR,
+    Lease,
+    refusals_of,
+)
 from heartbeats.edges.kube.reflector import Reflector, Selection
 from heartbeats.edges.kube.resources import LEASES
 from heartbeats.edges.kube.store import ObjectEvent
 
 logger = logging.getLogger(__name__)
 
-LABEL: Final = "heartbeats.dev/role"
-SELECTOR: Final = f"{LABEL}=ping"
-FIELD_MANAGER: Final = "heartbeats-ping"
-KEPT_FOR: Final = timedelta(hours=1)
-"""How long the Lease of a replica that is gone is kept, for a later restart."""
-
-TIDY_SECONDS = 60.0
-
-
-class LeaseSpec(Record, frozen=True, kw_only=True):
-    """`.spec` of a Lease."""
-
-    acquire_time: Time | None = None
-    renew_time: Time | None = None
-
-
-class Lease(KubeObject, frozen=True, gc=False, kw_only=True):
-    """A Lease, as far as it proves a presence."""
-
-    spec: LeaseSpec = LeaseSpec()
-
-
-class Attendance:
-    """A ping replica's side: renews its Lease until cancelled."""
-
-    def __init__(
-        self, client: Client, namespace: str, new_name: Callable[[], str]
-    ) -> None:
-        self._client = client
-        self._namespace = namespace
-        self._new_name = new_name
-        self._name = ""
-        self._began_at: datetime | None = None
-        self._renewed_at: datetime | None = None
-
-    async def run(self) -> None:
-        """Prove the presence again and again."""
-        while True:
-            await self.renew()
-            await asyncio.sleep(RENEWED_EVERY.total_seconds())
-
-    async def renew(self) -> None:
-        """Prove that this replica is there now; a failure is made up for later."""
-        now = self._client.clock.now()
-        broken = self._renewed_at is None or now - self._renewed_at > ALIVE_FOR
-        if broken or self._began_at is None or now < self._began_at:
-            self._name, self._began_at = f"heartbeats-ping-{self._new_name()}", now
-        try:
-            async with asyncio.timeout(RENEWED_EVERY.total_seconds()):
-                await self._client.apply(
-                    LEASES,
-                    self._name,
-                    self._lease(self._began_at, now),
-                    manager=FIELD_MANAGER,
-                    force=True,
-                    namespace=self._namespace,
-                )
-        except (errors.KubeError, TimeoutError) as error:
-            logger.warning("The presence of this replica is not proven: %s", error)
-        else:
-            self._renewed_at = now
-
-    def _lease(self, began_at: datetime, now: datetime) -> dict[str, Any]:
-        return {
-            "apiVersion": LEASES.api_version,
-            "kind": "Lease",
-            "metadata": {"name": self._name, "labels": {LABEL: "ping"}},
-            "spec": {
-                "holderIdentity": self._name,
-                "leaseDurationSeconds": round(ALIVE_FOR.total_seconds()),
-                "acquireTime": _micro(began_at),
-                "renewTime": _micro(now),
-            },
-        }
-
-
-def _micro(at: datetime) -> str:
-    text = write_instant(at)
-    return text if "." in text else text.replace("Z", ".000000Z")
+TIDY_SECONDS: Final = 60.0
 
 
 class Presences:
@@ -133,7 +53,7 @@ class Presences:
         Breaks that a former operator has seen are among them: they change nothing.
         """
         self._began = True
-        found = gaps(self._presences(), now=self._client.clock.now())
+        found = self._found()
         self._told = {each.began_at: each.ended_at for each in found}
         return found
 
@@ -141,7 +61,7 @@ class Presences:
         """Tell of the times in which nobody was there, up to now."""
         if not self._began:
             return
-        for blindness in gaps(self._presences(), now=self._client.clock.now()):
+        for blindness in self._found():
             if self._told.get(blindness.began_at) != blindness.ended_at:
                 self._told[blindness.began_at] = blindness.ended_at
                 self._on_blind(blindness)
@@ -170,6 +90,13 @@ class Presences:
                     LEASES, lease.metadata.name, namespace=self._namespace
                 )
 
+    def _found(self) -> list[Blindness]:
+        """Return all times in which pings may have gone unheard, oldest first."""
+        missing = gaps(self._presences(), now=self._client.clock.now())
+        leases = self.leases.objects.values()
+        refused = (each for lease in leases for each in refusals_of(lease))
+        return sorted([*missing, *refused], key=lambda each: each.began_at)
+
     def _presences(self) -> list[Presence]:
         return [
             Presence(lease.spec.acquire_time, lease.spec.renew_time)
@@ -179,8 +106,9 @@ class Presences:
 
     def _see(self, event: ObjectEvent[Lease]) -> None:
         began_at, proven = event.object.spec.acquire_time, event.object.spec.renew_time
-        # Only a new presence can end a break; a renewal is no news.
-        if not event.initial and began_at == proven:
+        # Only a new presence can end a break; a mere renewal is no news.
+        is_news = began_at == proven or event.object.metadata.annotations.get(REFUSED)
+        if not event.initial and is_news:
             self.check()
 
 

@@ -1,0 +1,115 @@
+"""A ping replica proves by a Lease that it is there, and tells when it refused pings.
+
+When it could not renew its Lease for a while it starts a new one: a Lease never covers
+a break.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from heartbeats.core.codec import write_instant
+from heartbeats.core.model import Blindness
+from heartbeats.core.presence import ALIVE_FOR, RENEWED_EVERY
+from heartbeats.edges.kube import errors
+from heartbeats.edges.kube.client import Client
+from heartbeats.edges.kube.leases import (
+    FIELD_MANAGER,
+    LABEL,
+    MOST_REFUSALS,
+    REFUSED,
+    write_refusals,
+)
+from heartbeats.edges.kube.resources import LEASES
+
+logger = logging.getLogger(__name__)
+
+SAME_REFUSAL_WITHIN: Final = timedelta(seconds=10)
+TOLD_AGAIN_AFTER: Final = 1.0
+"""In seconds: refusals come by the thousand."""
+
+
+class Attendance:
+    """A ping replica's side: renews its Lease until cancelled."""
+
+    def __init__(
+        self, client: Client, namespace: str, new_name: Callable[[], str]
+    ) -> None:
+        self._client = client
+        self._namespace = namespace
+        self._new_name = new_name
+        self._name = ""
+        self._began_at: datetime | None = None
+        self._renewed_at: datetime | None = None
+        self._refusals: list[Blindness] = []
+        self._has_news = asyncio.Event()
+
+    async def run(self) -> None:
+        """Prove the presence again and again."""
+        while True:
+            await self.renew()
+            await asyncio.sleep(TOLD_AGAIN_AFTER)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(RENEWED_EVERY.total_seconds() - 1):
+                    await self._has_news.wait()
+            self._has_news.clear()
+
+    def refused(self) -> None:
+        """Note that a ping was refused just now, through no fault of its own.
+
+        Whoever judges must hear of it at once: silence is no proof any more.
+        """
+        now = self._client.clock.now()
+        last = self._refusals[-1] if self._refusals else None
+        if last is not None and now - last.ended_at < SAME_REFUSAL_WITHIN:
+            self._refusals[-1] = Blindness(began_at=last.began_at, ended_at=now)
+        else:
+            self._refusals.append(Blindness(began_at=now, ended_at=now))
+            del self._refusals[:-MOST_REFUSALS]
+        self._has_news.set()
+
+    async def renew(self) -> None:
+        """Prove that this replica is there now; a failure is made up for later."""
+        now = self._client.clock.now()
+        broken = self._renewed_at is None or now - self._renewed_at > ALIVE_FOR
+        if broken or self._began_at is None or now < self._began_at:
+            self._name, self._began_at = f"heartbeats-ping-{self._new_name()}", now
+        try:
+            async with asyncio.timeout(RENEWED_EVERY.total_seconds()):
+                await self._client.apply(
+                    LEASES,
+                    self._name,
+                    self._lease(self._began_at, now),
+                    manager=FIELD_MANAGER,
+                    force=True,
+                    namespace=self._namespace,
+                )
+        except (errors.KubeError, TimeoutError) as error:
+            logger.warning("The presence of this replica is not proven: %s", error)
+        else:
+            self._renewed_at = now
+
+    def _lease(self, began_at: datetime, now: datetime) -> dict[str, Any]:
+        return {
+            "apiVersion": LEASES.api_version,
+            "kind": "Lease",
+            "metadata": {
+                "name": self._name,
+                "labels": {LABEL: "ping"},
+                "annotations": {REFUSED: write_refusals(self._refusals)},
+            },
+            "spec": {
+                "holderIdentity": self._name,
+                "leaseDurationSeconds": round(ALIVE_FOR.total_seconds()),
+                "acquireTime": _micro(began_at),
+                "renewTime": _micro(now),
+            },
+        }
+
+
+def _micro(at: datetime) -> str:
+    text = write_instant(at)
+    return text if "." in text else text.replace("Z", ".000000Z")
