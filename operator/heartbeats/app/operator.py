@@ -32,7 +32,8 @@ from heartbeats.edges.kube.presence import Presences
 from heartbeats.edges.kube.reflector import Reflector, Selection
 from heartbeats.edges.kube.refusals import Refusals
 from heartbeats.edges.kube.resources import CONFIG_MAPS, CRON_JOBS, JOBS, NAMESPACES
-from heartbeats.edges.kube.segments import SELECTOR, JournalReader
+from heartbeats.edges.kube.segment_store import SELECTOR
+from heartbeats.edges.kube.segments import JournalReader
 from heartbeats.edges.kube.signing import KeyLostError, KeySecret
 from heartbeats.edges.kube.sweep import MonitorSweep
 from heartbeats.edges.kube.telling import FlipTeller

@@ -22,7 +22,7 @@ from heartbeats.edges.kube.directory import (
     interval_of,
 )
 from heartbeats.edges.kube.objects import Monitor
-from heartbeats.edges.kube.segments import ConfigMapStore
+from heartbeats.edges.kube.segment_store import ConfigMapStore
 from heartbeats.edges.metrics.operator import OperatorMetrics
 from heartbeats.edges.ping.ports import MonitorView, NotSureError
 from heartbeats.edges.ping.recorder import JournalRecorder

@@ -16,12 +16,8 @@ from heartbeats.edges.kube.objects import ConfigMap
 from heartbeats.edges.kube.pace import Pace
 from heartbeats.edges.kube.reflector import Reflector, Selection
 from heartbeats.edges.kube.resources import CONFIG_MAPS, MONITORS
-from heartbeats.edges.kube.segments import (
-    LABEL,
-    SELECTOR,
-    ConfigMapStore,
-    JournalReader,
-)
+from heartbeats.edges.kube.segment_store import LABEL, SELECTOR, ConfigMapStore
+from heartbeats.edges.kube.segments import JournalReader
 from heartbeats.edges.kube.store import Change, ObjectEvent
 from heartbeats.journal import Entry, Journal, JournalUnavailable, encode, place
 from heartbeats.ledger import Entry as LedgerEntry

@@ -1,28 +1,26 @@
-"""Journal segments as immutable ConfigMaps in the operator's own namespace.
+"""Reads the journal: applies segments, and deletes them when they are not needed.
 
-The ping role creates them, the operator role applies and then deletes them; they
-meet nowhere else. A segment's resourceVersion orders its entries against all
+A segment's resourceVersion orders its entries against all
 others, whoever wrote them. Deleted is only what every monitor in it has stored,
 or what belongs to a monitor that is proven to be gone.
 """
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
 
 from heartbeats.core.model import MonitorKey, Uid
 from heartbeats.edges.kube import errors
 from heartbeats.edges.kube.client import Client
-from heartbeats.edges.kube.decode import decode
 from heartbeats.edges.kube.objects import ConfigMap, KubeObject
 from heartbeats.edges.kube.resources import CONFIG_MAPS, MONITORS
+from heartbeats.edges.kube.segment_store import DATA
 from heartbeats.edges.kube.store import Change, ObjectEvent
 from heartbeats.journal import (
     Entry,
-    JournalUnavailable,
     UnreadableSegmentError,
 )
 from heartbeats.journal import decode as decode_segment
@@ -30,53 +28,9 @@ from heartbeats.ledger import Ledger
 
 logger = logging.getLogger(__name__)
 
-LABEL: Final = "heartbeats.dev/journal"
-SELECTOR: Final = f"{LABEL}=v1"
-_DATA: Final = "entries"
 SWEEP_SECONDS = 1.0
-APPEND_SECONDS = 2.0
-"""One try of a commit; the journal as a whole waits for 4 s."""
-
-
-class ConfigMapStore:
-    """Appends segments; the name makes a repeated append the same one."""
-
-    def __init__(
-        self, client: Client, namespace: str, new_name: Callable[[], str]
-    ) -> None:
-        self._client = client
-        self._namespace = namespace
-        self._new_name = new_name
-
-    async def append(self, text: str) -> int:
-        """Store a segment durably and return its revision."""
-        name = f"heartbeats-journal-{self._new_name()}"
-        body = _segment(name, text)
-        while True:
-            try:
-                async with asyncio.timeout(APPEND_SECONDS):
-                    answer = await self._client.create(
-                        CONFIG_MAPS, body, namespace=self._namespace
-                    )
-                return int(decode(answer, KubeObject).metadata.resource_version)
-            except errors.AlreadyExists:
-                # An earlier try was stored and its answer lost. Its revision is
-                # not needed: whoever applies the segment reads it there.
-                return 0
-            except (TimeoutError, errors.Unreachable):
-                await asyncio.sleep(0.1)  # the journal's patience ends this loop
-            except errors.ApiError as error:
-                raise JournalUnavailable(error.message) from error
-
-
-def _segment(name: str, text: str) -> dict[str, object]:
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": name, "labels": {LABEL: "v1"}},
-        "immutable": True,
-        "data": {_DATA: text},
-    }
+DELETERS = 4
+"""Deletes under way at once: pings may come as fast as they are taken away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +92,7 @@ class JournalReader:
             return
         try:
             entries = decode_segment(
-                segment.data.get(_DATA, ""), revision=_revision(segment)
+                segment.data.get(DATA, ""), revision=_revision(segment)
             )
         except UnreadableSegmentError as error:
             logger.error(  # noqa: TRY400 - the sentence is enough
@@ -167,15 +121,30 @@ class JournalReader:
 
     async def sweep(self) -> None:
         """Delete every segment that nobody needs any more."""
-        for segment in tuple(self._pending.values()):
-            try:
-                if await self._is_spent(segment):
-                    await self._delete(segment)
-            except errors.KubeError as error:
-                self._complain(segment, error)
+        spent = deque(
+            [each for each in tuple(self._pending.values()) if await self._spent(each)]
+        )
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(DELETERS, len(spent))):
+                group.create_task(self._delete_all(spent))
         if self._dropped:
             held = (each.monitors for each in self._pending.values())
             self._dropped &= {uid for monitors in held for _, uid, _ in monitors}
+
+    async def _spent(self, segment: _Pending) -> bool:
+        try:
+            return await self._is_spent(segment)
+        except errors.KubeError as error:
+            self._complain(segment, error)
+            return False
+
+    async def _delete_all(self, spent: deque[_Pending]) -> None:
+        while spent:
+            segment = spent.popleft()
+            try:
+                await self._delete(segment)
+            except errors.KubeError as error:
+                self._complain(segment, error)
 
     def _complain(self, segment: _Pending, error: errors.KubeError) -> None:
         """Tell once what keeps a segment; the others go on."""
