@@ -80,6 +80,18 @@ fuzz-week: $(READY) ## Play SEEDS random weeks against the oracle; SEED=… repe
 bench-core: $(READY) ## Measure the core: next_after against its limit, transitions a second
 	@PYTHONPATH=tests $(BIN)/python -m bench.bench_core
 
+SECONDS ?= 60
+MONITORS ?= 5000
+ROUNDS ?= 100
+
+.PHONY: bench-ping
+bench-ping: $(READY) ## Measure durable pings a second against one status patch per ping
+	@PYTHONPATH=tests $(BIN)/python -m bench.bench_ping --seconds $(SECONDS) --monitors $(MONITORS)
+
+.PHONY: bench-kill
+bench-kill: $(READY) ## Kill -9 both roles under load, ROUNDS times: nothing lost or counted twice
+	@PYTHONPATH=tests $(BIN)/python -m bench.bench_kill --rounds $(ROUNDS)
+
 .PHONY: lint
 lint: $(READY) ## Check style, types and the import direction
 	$(BIN)/ruff check

@@ -7,7 +7,9 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -23,7 +25,10 @@ import (
 	"time"
 )
 
-const patience = 10 * time.Second
+const (
+	patience = 10 * time.Second
+	pause    = 20 * time.Millisecond // after a connection that failed
+)
 
 type target struct {
 	address string
@@ -36,6 +41,7 @@ type result struct {
 	latencies []time.Duration
 	acked     []int   // how often each URL was acknowledged
 	last      []int64 // when the last acknowledged ping of each URL was sent, in ns
+	runIDs    []string
 }
 
 type settings struct {
@@ -44,6 +50,7 @@ type settings struct {
 	duration    time.Duration
 	each        bool
 	within      time.Duration
+	runIDs      bool
 }
 
 func main() {
@@ -55,18 +62,33 @@ func main() {
 	flag.DurationVar(&use.duration, "duration", 10*time.Second, "how long")
 	flag.BoolVar(&use.each, "each", false, "ping each URL once, instead of any for long")
 	flag.DurationVar(&use.within, "within", 0, "with -each: spread over so long")
+	named := flag.String("run-ids", "", "give each ping a run id; file for the acknowledged ones")
 	flag.Parse()
+	use.runIDs = *named != ""
 	targets, err := read(*urls, use.keepAlive)
 	if err == nil && len(targets) == 0 {
 		err = fmt.Errorf("no URL in %s", *urls)
 	}
 	if err == nil {
-		err = tell(run(targets, use), len(targets), use, *acked)
+		seen := run(targets, use)
+		err = errors.Join(write(seen, *named), tell(seen, len(targets), use, *acked))
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "load:", err)
 		os.Exit(1)
 	}
+}
+
+// write tells which run ids were acknowledged, one a line.
+func write(seen outcome, path string) error {
+	if path == "" {
+		return nil
+	}
+	var all []string
+	for _, each := range seen.results {
+		all = append(all, each.runIDs...)
+	}
+	return os.WriteFile(path, []byte(strings.Join(all, "\n")), 0o600)
 }
 
 func read(path string, keepAlive bool) ([]target, error) {
@@ -112,12 +134,16 @@ func run(targets []target, use settings) outcome {
 	return outcome{results, time.Since(began)}
 }
 
-func ping(targets []target, use settings, began time.Time, seed int, next *atomic.Int64) result {
+func ping(targets []target, use settings, began time.Time, own int, next *atomic.Int64) result {
 	seen := result{codes: map[int]int{}, acked: make([]int, len(targets)), last: make([]int64, len(targets))}
-	dice := rand.New(rand.NewSource(int64(seed)))
+	dice := rand.New(rand.NewSource(rand.Int63()))
 	var line *wire
 	for {
 		number := dice.Intn(len(targets))
+		if use.runIDs { // the pings of one URL come one after the other
+			number = number/use.connections*use.connections + own
+			number = min(number, len(targets)-1-(len(targets)-1-own)%use.connections)
+		}
 		if use.each {
 			number = int(next.Add(1)) - 1
 			if number >= len(targets) {
@@ -129,16 +155,33 @@ func ping(targets []target, use settings, began time.Time, seed int, next *atomi
 			return seen
 		}
 		sent := time.Now()
-		code, open := 0, line
-		open, code = exchange(open, targets[number], use.keepAlive)
-		line = open
+		to, id := targets[number], ""
+		if use.runIDs {
+			to, id = to.named(dice)
+		}
+		code := 0
+		line, code = exchange(line, to, use.keepAlive)
+		if code == 0 {
+			time.Sleep(pause)
+		}
 		seen.codes[code]++
 		seen.latencies = append(seen.latencies, time.Since(sent))
 		if code == 200 {
 			seen.acked[number]++
 			seen.last[number] = sent.UnixNano()
+			if use.runIDs {
+				seen.runIDs = append(seen.runIDs, id)
+			}
 		}
 	}
+}
+
+// named returns the target with a new run id in its query.
+func (to target) named(dice *rand.Rand) (target, string) {
+	half := dice.Uint64()
+	id := fmt.Sprintf("%08x-%04x-4000-8000-%012x", uint32(half), uint16(half>>32), dice.Uint64()>>16)
+	query := []byte("?rid=" + id + " HTTP/1.1")
+	return target{to.address, bytes.Replace(to.request, []byte(" HTTP/1.1"), query, 1)}, id
 }
 
 type wire struct {
