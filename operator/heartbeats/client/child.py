@@ -88,6 +88,11 @@ class Child:
             elif (status := self._reap()) is not None:
                 return exit_code(status)
 
+    def is_unwanted(self) -> bool:
+        """Tell, after the end, whether a signal came that the command got no more."""
+        asked = self._awaited - {signal.SIGCHLD}
+        return bool(asked) and signal.sigtimedwait(asked, 0) is not None
+
     def _reap(self) -> int | None:
         """Take in all that has ended; return the command's status if it is among it."""
         while True:

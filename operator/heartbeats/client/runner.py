@@ -77,7 +77,7 @@ def run(plan: Plan) -> int:
         child.start(plan.command, streams.descriptors)
     except StartError as error:
         streams.started()
-        streams.finish()
+        streams.finish(child.is_unwanted)
         say(str(error))
         _end(reports, error.code, str(error).encode() if plan.with_output else b"")
         return error.code
@@ -85,7 +85,7 @@ def run(plan: Plan) -> int:
     if reports is not None:
         reports.start()
     code = child.wait()
-    _end(reports, code, streams.finish())
+    _end(reports, code, streams.finish(child.is_unwanted))
     return code
 
 

@@ -11,6 +11,7 @@ import select
 import struct
 import termios
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from itertools import count
 from threading import Lock, Thread
@@ -19,6 +20,7 @@ from typing import Final
 from heartbeats.client.requests import BODY_LIMIT
 
 _CHUNK: Final = 65_536
+_ASK_SECONDS: Final = 0.2
 
 
 class Tail:
@@ -86,10 +88,16 @@ class Stream:
         """Close our copy of the command's end, once the command has its own."""
         os.close(self.writes)
 
-    def finish(self) -> None:
-        """Pass on what the command has written; returns when that is done."""
+    def finish(self, is_hopeless: Callable[[], bool]) -> None:
+        """Pass on what the command has written; returns when that is done.
+
+        However long our reader takes; but somebody may say that it is hopeless.
+        """
         os.close(self._end)
-        self._thread.join()
+        while self._thread.is_alive():
+            self._thread.join(_ASK_SECONDS)
+            if self._thread.is_alive() and is_hopeless():
+                break
 
     def close(self) -> None:
         """Release what was never started."""
@@ -175,10 +183,10 @@ class Streams:
         for stream in self._streams.values():
             stream.started()
 
-    def finish(self) -> bytes:
+    def finish(self, is_hopeless: Callable[[], bool]) -> bytes:
         """Pass on the rest; return the tail."""
         for stream in self._streams.values():
-            stream.finish()
+            stream.finish(is_hopeless)
         return self.tail.bytes()
 
 

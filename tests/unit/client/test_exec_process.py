@@ -62,6 +62,19 @@ def test_a_reader_that_goes_is_felt_by_the_command(service: PingService) -> None
     assert service.signals == ["start", "141"]
 
 
+def test_a_reader_that_never_reads_can_be_left(service: PingService) -> None:
+    """More than one pipe holds, less than two: the command ends, the rest waits."""
+    with start(service.url, "sh", "-c", "echo ready; head -c 100000 /dev/zero") as job:
+        when_started(job)
+        children = Path(f"/proc/{job.pid}/task/{job.pid}/children")
+        while children.read_text():
+            time.sleep(0.02)  # a process offers nothing to watch
+        assert job.poll() is None
+        job.terminate()
+        assert job.wait(30) == 0
+    assert service.signals == ["start", "0"]
+
+
 def test_a_process_left_behind_is_not_waited_for(service: PingService) -> None:
     began = time.monotonic()
     with start(service.url, "sh", "-c", "sleep 60 & echo $!") as process:
