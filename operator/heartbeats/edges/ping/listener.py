@@ -7,6 +7,7 @@ a request line holds a token.
 
 import asyncio
 import logging
+import socket
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
@@ -22,6 +23,9 @@ MAX_LINE_BYTES = 8_190
 MAX_HEADERS = 100
 LINGER_SECONDS = 10
 """How long the rest of a body is read and dropped after the answer."""
+
+UNREAD_SECONDS = 30
+"""How long answers may wait for a client that reads none: it may even be alive."""
 
 _TIMED_OUT = (
     b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
@@ -54,6 +58,7 @@ class Listener(web.Server):
         handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
         *,
         head_seconds: float,
+        unread_seconds: float = UNREAD_SECONDS,
     ) -> None:
         super().__init__(
             handler,
@@ -68,6 +73,7 @@ class Listener(web.Server):
             auto_decompress=False,
         )
         self._head_seconds = head_seconds
+        self._unread_seconds = unread_seconds
         self._silent: dict[RequestHandler, asyncio.TimerHandle] = {}
 
     def __call__(self) -> RequestHandler:
@@ -79,6 +85,7 @@ class Listener(web.Server):
     ) -> None:
         """Expect a request from now on."""
         super().connection_made(handler, transport)
+        _limit_unread(transport, self._unread_seconds)
         self._silent[handler] = asyncio.get_running_loop().call_later(
             self._head_seconds, self._time_out, handler, transport
         )
@@ -99,6 +106,14 @@ class Listener(web.Server):
         del self._silent[handler]
         transport.write(_TIMED_OUT)
         transport.close()
+
+
+def _limit_unread(transport: asyncio.Transport, seconds: float) -> None:
+    """Have the system cut off who takes nothing of what is sent for so long."""
+    connection = transport.get_extra_info("socket")
+    option = getattr(socket, "TCP_USER_TIMEOUT", None)  # where the system has it
+    if connection is not None and option is not None:
+        connection.setsockopt(socket.IPPROTO_TCP, option, int(seconds * 1000))
 
 
 def _quiet_logger() -> logging.Logger:
