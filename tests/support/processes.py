@@ -73,6 +73,11 @@ class Process:
             self._news.notify_all()
 
     @property
+    def pid(self) -> int:
+        """Return its process id."""
+        return self._process.pid
+
+    @property
     def said(self) -> str:
         """Return what it has written to standard error."""
         with self._news:
