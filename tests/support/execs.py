@@ -1,6 +1,7 @@
 """`heartbeats exec` as a process, with all of its streams in the test's hands."""
 
 import os
+import signal
 import subprocess
 import sys
 from typing import Any
@@ -19,8 +20,15 @@ def start(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environment | options.pop("env", {}),
+        preexec_fn=options.pop("preexec_fn", _heed_signals),  # noqa: PLW1509 - it only makes system calls
         **options,
     )
+
+
+def _heed_signals() -> None:
+    """Ignore no signal: whoever runs the tests in the background may have had us to."""
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def run(url: str, *command: str, **options: Any) -> tuple[int, bytes, bytes]:
