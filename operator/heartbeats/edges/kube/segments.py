@@ -41,6 +41,7 @@ class _Pending:
     revision: int
     monitors: tuple[tuple[MonitorKey, Uid, int], ...]
     """Whose entries it holds, and where the last one of each stands."""
+    entries: int
 
 
 class JournalReader:
@@ -65,8 +66,8 @@ class JournalReader:
 
     @property
     def pending(self) -> int:
-        """Count the segments that are not deleted yet."""
-        return len(self._pending)
+        """Count the entries whose segments are not deleted yet."""
+        return sum(segment.entries for segment in self._pending.values())
 
     def take(self, event: ObjectEvent[ConfigMap]) -> None:
         """Take what the reflector tells; a list's segments wait for its end."""
@@ -105,6 +106,7 @@ class JournalReader:
             segment.metadata.name,
             _revision(segment),
             _last_places(entries),
+            len(entries),
         )
         for entry in entries:
             self._apply(entry)
