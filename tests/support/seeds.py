@@ -148,7 +148,7 @@ class Subject:
 
             def accept(reader: StreamReader, writer: StreamWriter) -> None:
                 connections.append(seen := bytearray())
-                ends = _end_to_end(reader, writer, self.operator.ping, seen)
+                ends = end_to_end(reader, writer, self.operator.ping, seen)
                 group.create_task(ends)
 
             tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -161,7 +161,7 @@ class Subject:
                     example = example.replace(path, f"{self.folder}{path}")
                 text = self.site.place(example, f"{host}:{port}", self.token)
                 exit_code, output, errors = await self._execute([*command, text])
-        answers = [each for data in connections for each in _answers(bytes(data))]
+        answers = [each for data in connections for each in answers_in(bytes(data))]
         return Ended(exit_code, output, errors, answers)
 
     async def _execute(self, command: Sequence[str]) -> tuple[int, str, str]:
@@ -221,9 +221,10 @@ def cron_command(entry: str) -> str:
     return command
 
 
-async def _end_to_end(
+async def end_to_end(
     reader: StreamReader, writer: StreamWriter, service: str, seen: bytearray
 ) -> None:
+    """Join a client to the service; what is answered is added to `seen`."""
     url = urlsplit(service)
     inner_reader, inner_writer = await asyncio.open_connection(url.hostname, url.port)
     await asyncio.gather(
@@ -241,7 +242,8 @@ async def _pass_on(source: StreamReader, sink: StreamWriter, seen: bytearray) ->
             await sink.drain()
 
 
-def _answers(data: bytes) -> Iterator[tuple[int, str]]:
+def answers_in(data: bytes) -> Iterator[tuple[int, str]]:
+    """Yield the status and body of each answer."""
     while data:
         head, _, rest = data.partition(b"\r\n\r\n")
         found = re.search(rb"(?i)content-length: *(\d+)", head)
