@@ -10,6 +10,7 @@ import json
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +21,8 @@ from bench.pings.rig import Rig, Role, name, rig
 from bench.pings.statuses import patches_per_second
 from heartbeats.cluster.progress import Progress
 
+_OTHERS = ("-connections", "16")
+_TENANT = ("-connections", "16", "-keep-alive")
 _SETTLED_WITHIN = 900.0
 _BURST_SETTLED_WITHIN = 150.0
 
@@ -56,6 +59,7 @@ class Bench:
             )
             self._settle(_SETTLED_WITHIN)
             self._burst(urls)
+            self._tenant(urls)
             self.figures["lost"] = self._lost()
         finally:
             ping.stop()
@@ -106,6 +110,25 @@ class Bench:
             "burst_refused": seen.refused,
             "burst_settled_s": round(self._settle(_SETTLED_WITHIN), 1),
             "burst_settled_bar_s": _BURST_SETTLED_WITHIN,
+        }
+
+    def _tenant(self, urls: list[str]) -> None:
+        """Ping one monitor in a tight loop, and see what the others feel."""
+        self.progress.line("One monitor in a tight loop …")
+        length = ("-duration", f"{self.seconds / 3}s")
+        alone = run(self.program, urls[1:], self.rig.folder, *length, *_OTHERS)
+        aside = self.rig.folder / "tenant"
+        aside.mkdir()
+        with ThreadPoolExecutor(1) as pool:
+            looping = pool.submit(run, self.program, urls[:1], aside, *length, *_TENANT)
+            beside = run(self.program, urls[1:], self.rig.folder, *length, *_OTHERS)
+            tenant = looping.result()
+        self.figures |= {
+            "others_p99_s": round(alone.p99_s, 4),
+            "others_p99_s_beside_tenant": round(beside.p99_s, 4),
+            "others_refused_beside_tenant": beside.refused,
+            "tenant_acked": sum(each["count"] for each in tenant.acked),
+            "tenant_refused": tenant.refused,
         }
 
     def _note(self, seen: Seen) -> None:
