@@ -141,7 +141,7 @@ def npm_clients() -> Path:
 def _install(folder: Path) -> None:
     for name in ("package.json", "package-lock.json"):
         shutil.copy(NPM_CLIENTS / name, folder / name)
-    command = ("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+    command = ("npm", "ci", "--ignore-scripts", "--no-audit", "--fetch-retries=0")
     try:
         subprocess.run(
             command, cwd=folder, check=True, capture_output=True,
