@@ -9,12 +9,11 @@ compiler does.
 
 import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
+from support.clients import npm_clients
 from support.kube import Kube
 from support.operators import RunningOperator
 from support.seeds import NODE, Site, Subject, subject
@@ -114,13 +113,4 @@ def without_types(example: str) -> str:
 
 def provide_axios(job: Subject) -> None:
     """Put axios where a module of the job's folder finds it, or skip."""
-    if shutil.which("node") is None:
-        pytest.skip("node is not installed")
-    where = "console.log(require.resolve('axios/package.json'))"
-    found = subprocess.run(
-        ("node", "-e", where), capture_output=True, text=True, check=False
-    )
-    if found.returncode != 0:
-        pytest.skip("axios is not installed (NODE_PATH can say where it is)")
-    packages = Path(found.stdout.strip()).parent.parent
-    (job.folder / "node_modules").symlink_to(packages)
+    (job.folder / "node_modules").symlink_to(npm_clients() / "node_modules")
