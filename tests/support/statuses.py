@@ -75,6 +75,7 @@ MAXIMAL: Object = {
         "suspend": True,
         "uid": "u" * 64,
         "generation": LONGEST,
+        "skipsWhileRunning": True,
         "armedSince": T,
     },
     "lastCheckIn": {
@@ -110,6 +111,7 @@ MAXIMAL: Object = {
             "slotTime": T,
             "vanished": True,
             "unseen": True,
+            "excused": True,
         }
         for n in range(10)
     ],
@@ -129,7 +131,12 @@ MAXIMAL: Object = {
         "newestRunTime": T,
         "finishedTime": T,
         "jobUIDs": [f"{n:064}" for n in range(32)],
-        "lastReport": {"kind": "failure", "source": "s" * 256, "time": T},
+        "lastReport": {
+            "kind": "failure",
+            "runID": "r" * 128,
+            "source": "s" * 256,
+            "time": T,
+        },
     },
     "pendingFlips": [flip(n) for n in range(16)],
     "ping": {"keyID": "k" * 64},
