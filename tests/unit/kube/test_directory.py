@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from heartbeats.core.claims import hash_of
 from heartbeats.core.model import Health, MonitorKey, Reason
 from heartbeats.core.tokens import Key, mint
 from heartbeats.edges.kube import directory, errors
@@ -66,9 +67,18 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(directory, "NO_KEY_SECONDS", 0.001)
 
 
-def put(api: FakeApi, name: str = "backup", **ping: int) -> None:
+def put(api: FakeApi, name: str = "backup", **ping: Any) -> None:
     """Put a ping monitor into the API."""
     api.put(MONITORS, name, namespace="shop", spec={"ping": ping, "interval": "1h"})
+
+
+def put_importing(api: FakeApi, name: str, *tokens: str, age: int = 0) -> None:
+    """Put a monitor that claims tokens from elsewhere, so many hours old."""
+    hashes = [hash_of(each) for each in tokens]
+    spec = {"ping": {"tokenHashes": hashes}, "interval": "1h"}
+    created = (datetime(2026, 3, 1, 12, tzinfo=UTC) - timedelta(hours=age)).isoformat()
+    meta = {"creationTimestamp": created}
+    api.put(MONITORS, name, namespace="shop", spec=spec, metadata=meta)
 
 
 def token(key: Key = FIRST, version: int = 1, name: str = "backup") -> str:
@@ -286,6 +296,86 @@ async def test_whether_a_token_is_unknown_needs_an_answer_of_the_api_server(
         api.fail(Fault("list", status=500, times=100))
         with pytest.raises(NotCurrentError):
             await known.find_newest(token(), SOON)
+
+
+# Tokens from elsewhere
+
+FOREIGN = "3f2c6b1e-5d0a-4c1b-9a57-0a6a8f5d7e21"
+
+
+def name_of(found: Monitor | None) -> str:
+    return "" if found is None else found.metadata.name
+
+
+async def test_an_imported_token_names_its_monitor_beside_the_minted_one(
+    api: FakeApi, both: Both
+) -> None:
+    put_importing(api, "backup", FOREIGN, "project/nightly-db")
+    async with running(both) as known:
+        assert name_of(known.find(FOREIGN)) == "backup"
+        assert name_of(known.find("project/nightly-db")) == "backup"
+        assert name_of(known.find(token())) == "backup"
+        assert known.find(FOREIGN.upper()) is None
+        assert known.find("nightly-db") is None
+        assert known.find("ü\udcff") is None
+        assert not known.is_ours(FOREIGN)
+
+
+async def test_an_imported_token_follows_every_change(api: FakeApi, both: Both) -> None:
+    put(api)
+    async with running(both) as known:
+        assert known.find(FOREIGN) is None
+        put_importing(api, "backup", FOREIGN)
+        await until(lambda: known.find(FOREIGN))
+        put_importing(api, "backup", "other")
+        await until(lambda: known.find(FOREIGN) is None)
+        assert name_of(known.find("other")) == "backup"
+        api.delete(MONITORS, "backup", namespace="shop")
+        await until(lambda: known.find("other") is None)
+        assert len(known._claims) == 0
+
+
+async def test_a_token_that_two_monitors_claim_is_the_older_ones(
+    api: FakeApi, both: Both
+) -> None:
+    put_importing(api, "young", FOREIGN, age=1)
+    put_importing(api, "old", FOREIGN, age=2)
+    async with running(both) as known:
+        assert name_of(known.find(FOREIGN)) == "old"
+        put_importing(api, "eldest", FOREIGN, age=3)
+        await until(lambda: name_of(known.find(FOREIGN)) == "eldest")
+        api.delete(MONITORS, "eldest", namespace="shop")
+        await until(lambda: name_of(known.find(FOREIGN)) == "old")
+
+
+async def test_nobody_takes_a_token_of_ours_by_importing_its_hash(
+    api: FakeApi, both: Both
+) -> None:
+    put_importing(api, "thief", token(), age=99)
+    put(api)
+    async with running(both) as known:
+        assert name_of(known.find(token())) == "backup"
+
+
+async def test_a_token_of_ours_that_names_nobody_can_be_imported(
+    api: FakeApi, both: Both
+) -> None:
+    """A monitor that is renamed keeps the URL that its jobs have."""
+    put_importing(api, "renamed", token(name="backup"))
+    async with running(both) as known:
+        assert name_of(known.find(token(name="backup"))) == "renamed"
+
+
+async def test_an_imported_token_needs_no_key_of_ours(api: FakeApi, both: Both) -> None:
+    put_importing(api, "backup", FOREIGN)
+    both.memory.objects.clear()
+    known = TokenDirectory(both, SYSTEM)
+    task = asyncio.create_task(known.run())
+    await known.monitors.synced.wait()
+    assert not known.synced
+    assert name_of(known.find(FOREIGN)) == "backup"
+    task.cancel()
+    await asyncio.wait([task])
 
 
 async def test_a_key_never_reaches_a_log(

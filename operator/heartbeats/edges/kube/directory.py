@@ -1,7 +1,8 @@
 """Which monitor a token names: the ping role's memory of the cluster.
 
 A reflector of HeartbeatMonitors and the signing keys; tokens are computed from
-names and keys, never stored. It may not record anything nor change a monitor.
+names and keys, never stored. Tokens from elsewhere are known by their hashes, which
+the specs hold. It may not record anything nor change a monitor.
 """
 
 import asyncio
@@ -9,7 +10,8 @@ import logging
 from datetime import timedelta
 
 from heartbeats.core import durations
-from heartbeats.core.model import Health, MonitorKey, Reason
+from heartbeats.core.claims import Claimant, Claims
+from heartbeats.core.model import Health, MonitorKey, Reason, Uid
 from heartbeats.core.tokens import Key, is_ours, mint
 from heartbeats.edges.kube import errors
 from heartbeats.edges.kube.client import Client
@@ -40,6 +42,7 @@ class TokenDirectory:
         self._keys: tuple[Key, ...] = ()
         self._uids: dict[str, str] = {}
         self._tokens: dict[str, tuple[str, ...]] = {}
+        self._claims = Claims()
         self.monitors = Reflector(
             client,
             Selection(MONITORS, Monitor, namespace=namespace),
@@ -52,8 +55,8 @@ class TokenDirectory:
         return self.monitors.synced.is_set() and bool(self._keys)
 
     def find(self, token: str) -> Monitor | None:
-        """Return the monitor a token names, from memory."""
-        uid = self._uids.get(token)
+        """Return the monitor a token names, from memory; ours goes before imported."""
+        uid = self._uids.get(token) or self._claims.owner(token)
         return None if uid is None else self.monitors.objects.get(uid)
 
     def is_ours(self, token: str) -> bool:
@@ -97,6 +100,7 @@ class TokenDirectory:
     def _see(self, event: ObjectEvent[Monitor]) -> None:
         if event.kind is Change.DELETED:
             self._leave(event.object.metadata.uid)
+            self._claims.release(Uid(event.object.metadata.uid))
         else:
             self._enter(event.object)
 
@@ -104,8 +108,11 @@ class TokenDirectory:
         uid = monitor.metadata.uid
         self._leave(uid)
         if monitor.spec.ping is None:
+            self._claims.release(Uid(uid))
             return
         key = MonitorKey(monitor.metadata.namespace, monitor.metadata.name)
+        claimant = Claimant(Uid(uid), key, monitor.metadata.creation_timestamp)
+        self._claims.claim(claimant, monitor.spec.ping.token_hashes)
         newest = monitor.spec.ping.token_version
         oldest = min(monitor.spec.ping.min_token_version or newest, newest)
         tokens = tuple(

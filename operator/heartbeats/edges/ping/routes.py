@@ -3,6 +3,10 @@
 `{t}` is a token, `{code}` is digits, `{key}` is any segment: other systems' project
 keys, which we do not need. A path that differs in anything, a slash at its end or an
 upper-case letter, is another path: nothing is redirected.
+
+Ours are UUIDs. A word in the place of one may be a token from elsewhere, if nothing
+else fits. A word behind a key is one only together with it, `key/word`: there the
+key is the secret, and the word is the name of a job that anybody could guess.
 """
 
 import re
@@ -56,6 +60,11 @@ class Route:
         """True when the token comes in a header."""
         return self.dialect is not None and "{t}" not in self.path
 
+    @property
+    def takes_words(self) -> bool:
+        """True when a token may be a word; at the root any stray path would be one."""
+        return self.path != "/{t}"
+
 
 def answers_json(dialect: Dialect | None) -> bool:
     """Tell how to answer where there may be no dialect to answer in."""
@@ -108,6 +117,8 @@ class Match:
 
 _TOKEN = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _CODE = re.compile(r"[0-9]+")
+_WORD = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_WORDED = (("{t}",), ("{key}", "{t}"))
 
 Shape = tuple[str, ...]
 
@@ -125,12 +136,11 @@ class Router:
         if len(segments) > self._longest:
             return None
         shape = tuple(map(_kind_of, segments))
-        if shape not in self._routes:
-            shape = self._with_key(shape)
-        route = self._routes.get(shape)
+        found = shape if shape in self._routes else self._with_key(shape)
+        route = self._routes.get(found)
         if route is None:
-            return None
-        return Match(route, _at(segments, shape, "{t}"), _at(segments, shape, "{code}"))
+            return self._with_words(segments, shape)
+        return Match(route, _at(segments, found, "{t}"), _at(segments, found, "{code}"))
 
     def _with_key(self, shape: Shape) -> Shape:
         """Take the first segment as the key that makes a route of the shape."""
@@ -140,6 +150,21 @@ class Router:
                 if keyed in self._routes:
                     return keyed
         return ()
+
+    def _with_words(self, segments: list[str], shape: Shape) -> Match | None:
+        """Take one or two words as the token that makes a route of the path."""
+        for places in _WORDED:
+            for start in range(1, len(shape) - len(places) + 1):
+                end = start + len(places)
+                worded = (*shape[:start], *places, *shape[end:])
+                route = self._routes.get(worded)
+                if route is None or not route.takes_words:
+                    continue
+                words = segments[start:end]
+                if all(map(_WORD.fullmatch, words)):
+                    code = _at(segments, worded, "{code}")
+                    return Match(route, "/".join(words), code)
+        return None
 
 
 def _kind_of(segment: str) -> str:
