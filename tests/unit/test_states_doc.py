@@ -19,7 +19,8 @@ TOLD_OTHERWISE = {
     Reason.ACCEPTED: "`Ready` only",
     Reason.RECOVERED: "Events only",
     Reason.RETRACTED: "Events only",
-    Reason.TOKEN_CONFLICT: "none yet",
+    Reason.TOKEN_CONFLICT: "`Ready` only",
+    Reason.KEY_LOST: "`Ready` only",
 }
 
 

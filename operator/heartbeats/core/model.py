@@ -80,7 +80,9 @@ class Reason(StrEnum):
     INVALID_SCHEDULE = "InvalidSchedule"
     UNKNOWN_TIME_ZONE = "UnknownTimeZone"
     INVALID_SPEC = "InvalidSpec"
+    # Ready only
     TOKEN_CONFLICT = "TokenConflict"  # noqa: S105 - a reason, not a secret
+    KEY_LOST = "KeyLost"
     # Ready=True, and Events only
     ACCEPTED = "Accepted"
     RECOVERED = "Recovered"
@@ -106,6 +108,8 @@ class Spec:
     history_limit: int | None = None
     token_version: int = 1
     min_token_version: int | None = None
+    token_hashes: tuple[str, ...] = ()
+    """Of tokens that came from elsewhere."""
     severity: str | None = None
     owner: str | None = None
     description: str | None = None
@@ -149,6 +153,14 @@ class Judged:
     """Whether its controller skips what is due while a run is open (Forbid)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why a monitor cannot be judged, or not be pinged: becomes Ready=False."""
+
+    reason: Reason
+    message: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """What is really applied to a monitor, every default filled in."""
@@ -180,14 +192,8 @@ class Policy:
     """Where each value came from: ("gracePeriod", "spec"), …"""
     notes: tuple[str, ...] = ()
     """Sentences about values that were not understood and are not applied."""
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """Why a monitor cannot be judged: becomes Ready=False."""
-
-    reason: Reason
-    message: str
+    flaw: Trouble | None = None
+    """What is wrong with its URL: Ready=False, but it is judged all the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -322,8 +328,10 @@ class State:
     judged: Judged = field(default_factory=Judged)
     paused: bool = False
     trouble: Trouble | None = None
+    flaw: Trouble | None = None
+    """What is wrong with its URL; unlike trouble it keeps nothing from being judged."""
     ready_changed_at: datetime | None = None
-    """When trouble last came or went."""
+    """When trouble or a flaw last came or went."""
     mismatch_at: datetime | None = None
     """A run of a slot that the schedule does not have was seen."""
     blind_at: datetime | None = None

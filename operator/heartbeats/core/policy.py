@@ -47,6 +47,8 @@ class Surroundings:
     defaults: Defaults = field(default_factory=Defaults)
     last_known: Judged = field(default_factory=Judged)
     """The timetable judged last: keeps a monitor armed when its CronJob is gone."""
+    flaw: Trouble | None = None
+    """What is wrong with its ping URL."""
 
 
 @dataclass(slots=True)
@@ -98,7 +100,10 @@ def resolve(
         policy, trouble = _of_ping(policy, spec)
     notes = (*policy.notes, *levels.notes, *((spec.problem,) if spec.problem else ()))
     policy = replace(
-        policy, origins=policy.origins + tuple(levels.origins.items()), notes=notes
+        policy,
+        origins=policy.origins + tuple(levels.origins.items()),
+        notes=notes,
+        flaw=around.flaw,
     )
     return policy, trouble or check_timetable(policy)
 

@@ -63,6 +63,7 @@ def _source(state: State) -> Json:
     return result
 
 
+_FLAWS = frozenset({Reason.TOKEN_CONFLICT, Reason.KEY_LOST})
 _HEALTHY = {Health.UP: "True", Health.LATE: "True", Health.DOWN: "False"}
 
 
@@ -81,8 +82,8 @@ def _conditions(
         ),
         _condition(
             "Ready",
-            "False" if state.trouble else "True",
-            _acceptance(state.trouble, policy),
+            "False" if state.trouble or state.flaw else "True",
+            _acceptance(state.trouble or state.flaw, policy),
             generation,
             state.ready_changed_at or changed_at,
         ),
@@ -142,12 +143,15 @@ def _with_word(state: State, raw: Json) -> State:
     known = Health.UP if health == Health.LATE else Health(health)
     healthy = _condition_named(raw, "Healthy")
     ready = _condition_named(raw, "Ready")
+    problem = _trouble(ready)
+    is_flaw = problem is not None and problem.reason in _FLAWS
     return replace(
         state,
         health=known,
         changed_at=_instant_or_none(healthy.get("lastTransitionTime")),
         ready_changed_at=_instant_or_none(ready.get("lastTransitionTime")),
-        trouble=_trouble(ready),
+        trouble=None if is_flaw else problem,
+        flaw=problem if is_flaw else None,
     )
 
 

@@ -45,8 +45,8 @@ def arm(
 ) -> State:
     """Take over rules: new ones are judged from now on, never backwards."""
     policy = subject.policy
-    after = replace(state, trouble=trouble, paused=policy.suspended)
-    if state.ready_changed_at is None or bool(state.trouble) != bool(trouble):
+    after = replace(state, trouble=trouble, flaw=policy.flaw, paused=policy.suspended)
+    if state.ready_changed_at is None or _is_ready(state) != _is_ready(after):
         after = replace(after, ready_changed_at=now)
     if state.armed_at is None:
         after = replace(after, applied=replace(state.applied, since=now))
@@ -62,6 +62,10 @@ def arm(
     if usable:
         after = replace(after, judged=_remembered(state.judged, subject))
     return settle(state, after, policy, subject.uid, now)
+
+
+def _is_ready(state: State) -> bool:
+    return state.trouble is None and state.flaw is None
 
 
 def _was_covered(state: State) -> bool:

@@ -23,6 +23,7 @@ from heartbeats.core.silence import Hindrances, Step, blind, expire
 from heartbeats.core.subject import Subject
 from heartbeats.core.transitions import JUDGED_AFTER, apply, arm
 from heartbeats.ledger.entries import Entry, Listener, Runs
+from heartbeats.ledger.flaws import Flaws
 from heartbeats.ledger.sources import Sources
 from heartbeats.ledger.wakes import Wakes
 
@@ -43,6 +44,7 @@ class Judge:
         self._defaults = defaults
         self._sources = sources
         self._wakes = wakes
+        self.flaws = Flaws()
 
     def rule(self, entry: Entry, *, now: datetime) -> None:
         """Work out the rules of a monitor again and judge by them from now on."""
@@ -153,6 +155,7 @@ class Judge:
             namespace_annotations=self._sources.annotations(entry.key.namespace),
             defaults=self._defaults,
             last_known=entry.state.judged,
+            flaw=self.flaws.of(entry),
         )
         entry.policy, entry.trouble = resolve(entry.spec, around, now=now)
         fresh = entry.subject is None or entry.subject.cron_job_uid is None

@@ -99,10 +99,11 @@ class Ledger:
         _update(entry, seen)
         self._names[entry.key] = entry.uid
         self.sources.watch(entry.uid, entry.key.namespace, entry.spec)
+        rivals = self._judge.flaws.see(entry)
         if edited:
             entry.stored_digest, entry.edited = seen.digest, True
         if edited or not same:
-            self._rule_all([entry], now=now)
+            self._rule_all([entry, *self._known(rivals)], now=now)
         self._apply_waiting(entry, now=now)
 
     def lose_monitor(self, uid: Uid, *, now: datetime | None = None) -> None:
@@ -112,6 +113,9 @@ class Ledger:
         inherits what it was, if that is within the hour.
         """
         entry = self._entries.pop(uid, None)
+        rivals = self._known(self._judge.flaws.forget(uid))
+        if now is not None:
+            self._rule_all(rivals, now=now)
         if entry is None:
             return
         if entry.owner_uid is not None and now is not None:
@@ -120,6 +124,12 @@ class Ledger:
             del self._names[entry.key]
         self.sources.unwatch(uid, entry.key.namespace, entry.spec)
         self.wakes.set(uid, None)
+
+    def lose_key(self, why: str | None, *, now: datetime) -> None:
+        """Note that the key of the ping URLs is lost, or with None that it is there."""
+        if self._judge.flaws.lose_key(why):
+            pings = [each for each in self if each.spec.source is Source.PING]
+            self._rule_all(pings, now=now)
 
     def see_cron_job(self, facts: CronJobFacts, *, now: datetime) -> None:
         """Take over a CronJob; its monitors are judged by it from now on."""

@@ -112,6 +112,7 @@ def spec_of(raw: Any) -> Spec:
         history_limit=reader.get("historyLimit", int),
         token_version=ping.get("tokenVersion", int) or 1,
         min_token_version=ping.get("minTokenVersion", int),
+        token_hashes=ping.get("tokenHashes", _texts) or (),
         severity=reader.get("severity", str),
         owner=reader.get("owner", str),
         description=reader.get("description", str),
@@ -124,6 +125,12 @@ def _mapping(value: Any) -> Json:
     if not isinstance(value, dict):
         raise TypeError("is not an object")
     return value
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise TypeError("is not a list")
+    return tuple(map(_text, value))
 
 
 def _span(text: Any) -> timedelta:
