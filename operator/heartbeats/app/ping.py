@@ -45,7 +45,7 @@ class Directory:
 
     @property
     def synced(self) -> bool:
-        """Tell whether monitors and keys have been read."""
+        """Tell whether it can be said of any token that it is not one of ours."""
         return self._tokens.synced
 
     def lookup(self, token: str) -> MonitorView | None:
@@ -112,7 +112,12 @@ class PingRole:
         client = Client(
             session, clock=clock, on_write=metrics.api_write, on_date=clock.compare
         )
-        self.tokens = TokenDirectory(client, config.own_namespace, config.namespace)
+        self.tokens = TokenDirectory(
+            client,
+            config.own_namespace,
+            config.namespace,
+            on_key_lost=metrics.keys.lost,
+        )
         self._attendance = Attendance(
             client, config.own_namespace, lambda: uuid4().hex[:12]
         )
@@ -144,9 +149,7 @@ class PingRole:
         """Say why this role is not ready: before the first sync, and at the end."""
         if self.draining:
             return "the ping service is draining"
-        if not self.tokens.synced:
-            return "monitors and signing keys are not read yet"
-        return None
+        return self.tokens.problem
 
     async def run(self, on_listening: Callable[[str], None]) -> None:
         """Answer pings until cancelled."""

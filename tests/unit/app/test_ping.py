@@ -157,14 +157,22 @@ async def until(condition: Callable[[], object]) -> None:
 
 
 async def test_it_is_ready_once_monitors_and_keys_are_read(role: PingRole) -> None:
-    unread = "monitors and signing keys are not read yet"
+    unread = "the monitors are not read yet"
     assert role.problem() == unread
     role.tokens.monitors.synced.set()
-    assert role.problem() == unread
-    role.tokens._use((KEY,))
+    assert role.problem() == "the ping keys are not read yet"
+    role.tokens.keyring.use((KEY,))
     assert role.problem() is None
     role.tokens.monitors.synced.clear()
     assert role.problem() == unread
+
+
+async def test_without_the_key_it_is_not_ready_and_says_why(role: PingRole) -> None:
+    role.tokens.monitors.synced.set()
+    await role.tokens.keyring.look()
+    assert "Secret heartbeats-system/heartbeats-ping-key is missing" in str(
+        role.problem()
+    )
 
 
 async def test_it_answers_until_it_is_cancelled_and_says_that_it_drains(
@@ -173,8 +181,8 @@ async def test_it_answers_until_it_is_cancelled_and_says_that_it_drains(
     listening: asyncio.Future[str] = asyncio.Future()
     task = asyncio.create_task(role.run(listening.set_result))
     url = await listening
-    role.tokens._use((KEY,))
-    await until(lambda: role.problem() is None)
+    role.tokens.keyring.use((KEY,))
+    await until(lambda: role.tokens.synced)
     async with (
         aiohttp.ClientSession() as client,
         client.get(f"{url}/ping/{TOKEN}") as answer,

@@ -14,7 +14,7 @@ import pytest
 from heartbeats.core.claims import hash_of
 from heartbeats.core.model import Health, MonitorKey, Reason
 from heartbeats.core.tokens import Key, mint
-from heartbeats.edges.kube import directory, errors
+from heartbeats.edges.kube import errors, keyring
 from heartbeats.edges.kube.client import Client
 from heartbeats.edges.kube.directory import (
     NotCurrentError,
@@ -63,8 +63,8 @@ async def both(client: Client) -> Both:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(directory, "KEY_SECONDS", 0.001)
-    monkeypatch.setattr(directory, "NO_KEY_SECONDS", 0.001)
+    monkeypatch.setattr(keyring, "KEY_SECONDS", 0.001)
+    monkeypatch.setattr(keyring, "NO_KEY_SECONDS", 0.001)
 
 
 def put(api: FakeApi, name: str = "backup", **ping: Any) -> None:
@@ -241,7 +241,9 @@ async def test_a_key_that_is_rotated_out_verifies_no_longer(
         assert not known.is_ours(token(FIRST))
 
 
-async def test_a_secret_that_is_gone_kills_no_url(api: FakeApi, both: Both) -> None:
+async def test_a_secret_that_is_gone_kills_no_url(
+    api: FakeApi, both: Both, caplog: pytest.LogCaptureFixture
+) -> None:
     put(api)
     async with running(both) as known:
         both.memory.objects.clear()
@@ -249,6 +251,8 @@ async def test_a_secret_that_is_gone_kills_no_url(api: FakeApi, both: Both) -> N
         await until(lambda: len(both.memory.sent) > seen + 2)
         assert known.synced
         assert known.find(token()) is not None
+        assert "those in memory are used on" in caplog.text
+        assert caplog.text.count("Ping URLs are in danger") == 1
 
 
 async def test_keys_that_cannot_be_read_are_those_of_before(
@@ -256,9 +260,11 @@ async def test_keys_that_cannot_be_read_are_those_of_before(
 ) -> None:
     put(api)
     async with running(both) as known:
+        caplog.set_level(logging.INFO)
         both.memory.refuse("GET", errors.Forbidden("no right"), times=2)
-        await until(lambda: caplog.text.count("The ping keys cannot be read") == 2)
+        await until(lambda: "the ping keys cannot be read: no right" in caplog.text)
         assert known.find(token()) is not None
+        await until(lambda: "The ping keys are read again" in caplog.text)
 
 
 async def test_a_deleted_monitors_token_is_unknown(api: FakeApi, both: Both) -> None:

@@ -129,7 +129,9 @@ async def test_a_key_that_cannot_be_used_is_told_and_left_alone(
     assert "The key current in Secret" in caplog.text
     with pytest.raises(KeyLostError):
         await secret.read_or_create(in_use=True, random_bytes=Dice())
-    assert await secret.read_or_create(in_use=False, random_bytes=Dice()) == ()
+    with pytest.raises(KeyLostError, match="put one there"):
+        await secret.read_or_create(in_use=False, random_bytes=Dice())
+    assert caplog.text.count("The key current in Secret") == 1
     assert api.held(SECRETS, KEY_SECRET, SYSTEM)["data"] == {"current": garbage}
 
 

@@ -6,26 +6,21 @@ the specs hold. It may not record anything nor change a monitor.
 """
 
 import asyncio
-import logging
+from collections.abc import Callable
 from datetime import timedelta
 
 from heartbeats.core import durations
 from heartbeats.core.claims import Claimant, Claims
 from heartbeats.core.model import Health, MonitorKey, Reason, Uid
-from heartbeats.core.tokens import Key, is_ours, mint
+from heartbeats.core.tokens import is_ours, mint
 from heartbeats.edges.kube import errors
 from heartbeats.edges.kube.client import Client
+from heartbeats.edges.kube.keyring import Keyring
 from heartbeats.edges.kube.objects import Monitor
 from heartbeats.edges.kube.reflector import Reflector, Selection
 from heartbeats.edges.kube.resources import MONITORS
 from heartbeats.edges.kube.signing import KeySecret
 from heartbeats.edges.kube.store import Change, ObjectEvent
-
-logger = logging.getLogger(__name__)
-
-KEY_SECONDS = 30.0
-NO_KEY_SECONDS = 1.0
-"""How often the keys are read, and how often while there are none."""
 
 
 class NotCurrentError(Exception):
@@ -36,10 +31,19 @@ class TokenDirectory:
     """Finds monitors by token."""
 
     def __init__(
-        self, client: Client, own_namespace: str, namespace: str | None = None
+        self,
+        client: Client,
+        own_namespace: str,
+        namespace: str | None = None,
+        *,
+        on_key_lost: Callable[[bool], None] = lambda _is_lost: None,
     ) -> None:
-        self._secret = KeySecret(client, own_namespace)
-        self._keys: tuple[Key, ...] = ()
+        self.keyring = Keyring(
+            KeySecret(client, own_namespace),
+            client.clock.monotonic,
+            on_change=self._mint_all,
+            on_lost=on_key_lost,
+        )
         self._uids: dict[str, str] = {}
         self._tokens: dict[str, tuple[str, ...]] = {}
         self._claims = Claims()
@@ -50,9 +54,16 @@ class TokenDirectory:
         )
 
     @property
+    def problem(self) -> str | None:
+        """Say why tokens cannot be judged yet; None: monitors and keys are there."""
+        if not self.monitors.synced.is_set():
+            return "the monitors are not read yet"
+        return None if self.keyring.keys else self.keyring.problem
+
+    @property
     def synced(self) -> bool:
-        """Tell whether monitors and keys have been read."""
-        return self.monitors.synced.is_set() and bool(self._keys)
+        """Tell whether it can be said of any token that it is not one of ours."""
+        return self.problem is None and self.keyring.is_fresh
 
     def find(self, token: str) -> Monitor | None:
         """Return the monitor a token names, from memory; ours goes before imported."""
@@ -61,7 +72,7 @@ class TokenDirectory:
 
     def is_ours(self, token: str) -> bool:
         """Tell by its code alone whether one of our keys made a token."""
-        return is_ours(self._keys, token)
+        return is_ours(self.keyring.keys, token)
 
     async def find_newest(self, token: str, patience: timedelta) -> Monitor | None:
         """Find a token in a list that began after this call.
@@ -78,22 +89,9 @@ class TokenDirectory:
         """Keep monitors and keys until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.monitors.run())
-            group.create_task(self._keep_keys())
+            group.create_task(self.keyring.run())
 
-    async def _keep_keys(self) -> None:
-        while True:
-            try:
-                keys = await self._secret.read()
-            except errors.KubeError as error:
-                logger.warning("The ping keys cannot be read: %s", error)
-            else:
-                # A key that vanished still verifies: a pruned Secret kills no URL.
-                if keys and keys != self._keys:
-                    self._use(keys)
-            await asyncio.sleep(KEY_SECONDS if self._keys else NO_KEY_SECONDS)
-
-    def _use(self, keys: tuple[Key, ...]) -> None:
-        self._keys = keys
+    def _mint_all(self) -> None:
         for monitor in self.monitors.objects.values():
             self._enter(monitor)
 
@@ -117,7 +115,7 @@ class TokenDirectory:
         oldest = min(monitor.spec.ping.min_token_version or newest, newest)
         tokens = tuple(
             mint(signer, key, version)
-            for signer in self._keys
+            for signer in self.keyring.keys
             for version in range(max(oldest, newest - MAX_VERSIONS + 1), newest + 1)
         )
         self._tokens[uid] = tokens

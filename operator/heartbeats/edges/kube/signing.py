@@ -40,6 +40,12 @@ class KeySecret:
     def __init__(self, client: Client, namespace: str) -> None:
         self._client = client
         self._namespace = namespace
+        self._told: dict[str, str] = {}
+
+    @property
+    def name(self) -> str:
+        """Return where the keys are, for people."""
+        return f"{self._namespace}/{KEY_SECRET}"
 
     async def read(self) -> tuple[Key, ...]:
         """Return the keys, the one that signs first; none when there is no such one.
@@ -52,7 +58,7 @@ class KeySecret:
             )
         except errors.NotFound:
             return ()
-        current, *others = (_key(name, secret.data.get(name)) for name in FIELDS)
+        current, *others = (self._key(name, secret.data.get(name)) for name in FIELDS)
         return () if current is None else (current, *filter(None, others))
 
     async def read_or_create(
@@ -60,19 +66,27 @@ class KeySecret:
     ) -> tuple[Key, ...]:
         """Return the keys, making one if there never was any.
 
-        Raises KeyLostError when `in_use` says that there must have been one.
+        Raises KeyLostError when `in_use` says that there must have been one, or when
+        the Secret is there and has no key that can sign: it is its owner's to mend.
         """
         keys = await self.read()
         if keys:
             return keys
         if in_use:
             raise KeyLostError(
-                f"Secret {self._namespace}/{KEY_SECRET} is missing or unreadable, but "
-                "ping URLs signed by it are in use: restore it from a backup. To give "
-                "all of them up, delete the status of the ping monitors first."
+                f"Secret {self.name} is missing or has no usable key `current`, but "
+                "ping URLs signed by it are in use: restore it from a backup. Until "
+                "then they work only as long as the ping service is not restarted. To "
+                "give all of them up, put a new key there: openssl rand 32."
             )
         await self._create(random_bytes(KEY_BYTES))
-        return await self.read()
+        keys = await self.read()
+        if not keys:
+            raise KeyLostError(
+                f"Secret {self.name} has no usable key `current`: put one there, for "
+                "example `openssl rand 32`, or delete the Secret to have one made."
+            )
+        return keys
 
     async def _create(self, secret: bytes) -> None:
         body = {
@@ -87,14 +101,19 @@ class KeySecret:
         except errors.AlreadyExists:
             return
 
-
-def _key(name: str, text: str | None) -> Key | None:
-    if text is None:
-        return None
-    try:
-        return Key.of(base64.b64decode(text, validate=True))
-    except (ValueError, binascii.Error) as error:
-        logger.error(  # noqa: TRY400 - a key must not reach a log by a traceback
-            "The key %s in Secret %s is unusable: %s", name, KEY_SECRET, error
-        )
-        return None
+    def _key(self, name: str, text: str | None) -> Key | None:
+        """Read a key; what is wrong with it is told once, not at every look."""
+        problem, key = "", None
+        try:
+            key = (
+                None if text is None else Key.of(base64.b64decode(text, validate=True))
+            )
+        except (ValueError, binascii.Error) as error:
+            problem = str(error)
+        if problem and self._told.get(name) != problem:
+            # Without a traceback: a key must not reach a log by one.
+            logger.error(
+                "The key %s in Secret %s is unusable: %s", name, self.name, problem
+            )
+        self._told[name] = problem
+        return key

@@ -4,7 +4,7 @@ Callers name the fact, never the metric. Without callers nothing happens; nothin
 here may raise or wait.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
@@ -15,10 +15,10 @@ from prometheus_client import (
     Histogram,
     generate_latest,
 )
-from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.process_collector import ProcessCollector
 
-PREFIX: Final = "heartbeat_operator_"
+from heartbeats.edges.metrics.keys import KeyMetrics
+from heartbeats.edges.metrics.parts import PREFIX, Fact, WithoutCreated
 
 LAG_BUCKETS: Final = (1.05, 1.1, 1.25, 1.5, 2, 3, 5, 10, 30, 60, 300, 3600)
 """Seconds. The first one is waited on purpose, so that what was reported in time can
@@ -29,37 +29,6 @@ LATENCY_BUCKETS: Final = (
     *(0.1, 0.25, 0.5, 1, 2, 4),
 )
 """Seconds; a ping is refused after four."""
-
-
-class _Fact:
-    """A gauge without labels that is absent until its value is known."""
-
-    def __init__(self, name: str, meaning: str, registry: CollectorRegistry) -> None:
-        self._name = PREFIX + name
-        self._meaning = meaning
-        self.value: float | None = None
-        registry.register(self)
-
-    def collect(self) -> Iterator[Metric]:
-        """Yield the family, empty while nothing is known."""
-        family = GaugeMetricFamily(self._name, self._meaning)
-        if self.value is not None:
-            family.add_metric([], self.value)
-        yield family
-
-
-class _WithoutCreated:
-    """A registry without the `_created` series that the client adds to counters."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self._registry = registry
-
-    def collect(self) -> Iterable[Metric]:
-        """Yield each family with the samples that are meant."""
-        for family in self._registry.collect():
-            unwanted = f"{family.name}_created"
-            family.samples = [each for each in family.samples if each.name != unwanted]
-            yield family
 
 
 class OperatorMetrics:
@@ -77,10 +46,11 @@ class OperatorMetrics:
         self._states = _States(registry)
         self._events = _Events(registry)
         self._spans = _Spans(registry)
+        self.keys = KeyMetrics(registry)
 
     def render(self) -> bytes:
         """Write all series as Prometheus text (format 0.0.4)."""
-        return generate_latest(_WithoutCreated(self.registry))
+        return generate_latest(WithoutCreated(self.registry))
 
     # What is so now
 
@@ -150,18 +120,18 @@ class _States:
     """What is so now; absent until it is known."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.leader = _Fact("leader", "1 while this replica leads.", registry)
-        self.last_evaluation = _Fact(
+        self.leader = Fact("leader", "1 while this replica leads.", registry)
+        self.last_evaluation = Fact(
             "last_evaluation_timestamp_seconds",
             "Up to when deadlines have been judged.",
             registry,
         )
-        self.clock_skew = _Fact(
+        self.clock_skew = Fact(
             "clock_skew_seconds",
             "How far this clock is ahead of the API server's.",
             registry,
         )
-        self.journal_entries = _Fact(
+        self.journal_entries = Fact(
             "journal_entries", "Stored check-ins that wait to be applied.", registry
         )
         self.watch_synced = Gauge(
