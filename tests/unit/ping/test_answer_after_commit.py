@@ -9,7 +9,7 @@ import pytest
 from heartbeats.core.model import Kind
 from heartbeats.edges.ping.recorder import JournalRecorder
 from heartbeats.edges.ping.service import Options
-from heartbeats.journal import Journal, JournalUnavailable, decode
+from heartbeats.journal import Journal, JournalUnavailable, ShareExceeded, decode
 from unit.ping.support import TOKEN, PingBench, detail
 
 PATHS = [
@@ -54,6 +54,22 @@ async def test_a_journal_that_fails_is_a_503_to_be_sent_again(
     answer = await bench.post(path)
     assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
     assert bench.observed[0][1] == 503
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_more_than_a_monitors_share_is_a_429_that_comes_late(
+    bench: PingBench, path: str
+) -> None:
+    async def refuse() -> None:
+        raise ShareExceeded("more than 10 pings a second")
+
+    bench.recorder.before = refuse
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    answer = await bench.post(path)
+    assert (answer.status, answer.headers["Retry-After"]) == (429, "5")
+    assert "more than 10 pings a second" in answer.text
+    assert loop.time() - began >= 0.2
 
 
 @pytest.mark.parametrize("path", PATHS)

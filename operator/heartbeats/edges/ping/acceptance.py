@@ -80,6 +80,7 @@ class Acceptance:
         new_id: Callable[[], str],
         capture_failures: bool = True,
         patience: timedelta = timedelta(seconds=4),
+        share_delay: timedelta = timedelta(milliseconds=250),
     ) -> None:
         self._directory = directory
         self._recorder = recorder
@@ -87,6 +88,8 @@ class Acceptance:
         self._new_id = new_id
         self._capture_failures = capture_failures
         self._patience = patience.total_seconds()
+        self._share_delay = share_delay.total_seconds()
+        # Who pings in a tight loop is slowed down: refusing costs us, too.
         self._refused = Refused(clock)
 
     async def find(self, call: Call) -> MonitorView:
@@ -106,6 +109,7 @@ class Acceptance:
                 await self._recorder.record(view, check_in)
         except ShareExceeded as error:
             self._refused.note(call, report.kind)
+            await asyncio.sleep(self._share_delay)
             raise answers.too_many(str(error)) from error
         except (JournalUnavailable, TimeoutError) as error:
             self._refused.note(call, report.kind)
