@@ -13,6 +13,7 @@ from typing import Any
 from heartbeats.clock import Clock
 from heartbeats.core.model import Blindness, CheckIn, Source, Uid
 from heartbeats.core.policy import PREFIX
+from heartbeats.core.tokens import Key
 from heartbeats.core.verdict import instant
 from heartbeats.edges.kube.autodiscovery import SUFFIX, Autodiscovery
 from heartbeats.edges.kube.jobs import facts_of
@@ -45,6 +46,7 @@ class Facts:
         self._metrics = metrics
         self._loop: asyncio.AbstractEventLoop | None = None
         self._key_id: str | None = None
+        urls.on_delivered = self.delivered
         self.on_odd: Callable[[Any], None] = lambda _body: None
         """Hears of monitors that cannot be read."""
         self.on_cron_job_gone: Callable[[Uid], None] = lambda _uid: None
@@ -53,9 +55,10 @@ class Facts:
         """Take what other threads hand over, on this loop."""
         self._loop = loop
 
-    def use_key(self, key_id: str) -> None:
-        """Note the key that signs tokens from now on."""
-        self._key_id = key_id
+    def use_keys(self, keys: tuple[Key, ...]) -> None:
+        """Take over the keys; the first signs tokens from now on."""
+        self._key_id = keys[0].id
+        self._urls.use(keys)
         now = self._clock.now()
         for entry in self._ledger:
             self._sign(entry.uid, now=now)
@@ -137,5 +140,10 @@ class Facts:
         if entry is None or self._key_id is None:
             return
         if entry.spec.source is Source.PING and entry.subject is not None:
-            self._ledger.signed(uid, self._key_id, now=now)
+            if entry.state.key_id is None or not self._urls.delivers:
+                self._ledger.signed(uid, self._key_id, now=now)
             self._urls.mark(entry)
+
+    def delivered(self, uid: Uid, key_id: str) -> None:
+        """Take that a monitor's Secret holds a URL that this key signed."""
+        self._ledger.signed(uid, key_id, now=self._clock.now())

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import sys
 from collections import Counter
 from datetime import datetime, timedelta
@@ -34,7 +33,8 @@ from heartbeats.edges.kube.refusals import Refusals
 from heartbeats.edges.kube.resources import CONFIG_MAPS, CRON_JOBS, JOBS, NAMESPACES
 from heartbeats.edges.kube.segment_store import SELECTOR
 from heartbeats.edges.kube.segments import JournalReader
-from heartbeats.edges.kube.signing import KeyLostError, KeySecret
+from heartbeats.edges.kube.signer import Signer
+from heartbeats.edges.kube.signing import KeySecret
 from heartbeats.edges.kube.sweep import MonitorSweep
 from heartbeats.edges.kube.telling import FlipTeller
 from heartbeats.edges.kube.writer import StatusWriter
@@ -44,7 +44,6 @@ from heartbeats.watchdog import Watchdog
 
 logger = logging.getLogger(__name__)
 
-KEY_SECONDS = 60.0
 CONFIRM_WITHIN = timedelta(seconds=10)
 
 
@@ -83,7 +82,10 @@ class OperatorRole:
         )
         self.facts = Facts(self.ledger, self._discovery, self._urls, clock, metrics)
         self.journal = JournalReader(client, config.own_namespace, self.facts.ping)
-        self._keys = KeySecret(client, config.own_namespace)
+        keys = KeySecret(client, config.own_namespace)
+        self._signer = Signer(
+            keys, self.ledger, clock, metrics.keys, self.facts.use_keys
+        )
         self._gaps: asyncio.Queue[set[Uid]] = asyncio.Queue()
         self.kopf = KopfThread(
             credentials, self.facts.hand_over, clock=clock, namespace=config.namespace
@@ -190,12 +192,13 @@ class OperatorRole:
             await stream.synced.wait()
         await self._sweep.first()
         await self._confirm_jobs()
+        await self._signer.look()
         self.ledger.open(now=self._clock.now(), unheard=self.presences.begin())
         self._discovery.mark_all()
         logger.info("Watching %d monitors", len(self.ledger))
         async with asyncio.TaskGroup() as group:
             group.create_task(self.watchdog.run())
-            group.create_task(self._keep_keys())
+            group.create_task(self._signer.run())
 
     async def _confirm_jobs(self) -> None:
         """Return when no CronJob speaks of a Job that was not read yet."""
@@ -217,22 +220,6 @@ class OperatorRole:
             await self._confirm_jobs()
             for uid in cron_jobs:
                 self.ledger.catch_up(uid, now=self._clock.now())
-
-    async def _keep_keys(self) -> None:
-        while True:
-            try:
-                await self._read_keys()
-            except (KubeError, KeyLostError) as error:
-                logger.error("Ping URLs cannot be made: %s", error)  # noqa: TRY400 - the sentence is enough
-            await asyncio.sleep(KEY_SECONDS)
-
-    async def _read_keys(self) -> None:
-        in_use = any(entry.state.key_id for entry in self.ledger)
-        keys = await self._keys.read_or_create(in_use=in_use, random_bytes=os.urandom)
-        if not keys:
-            return
-        self._urls.use(keys)
-        self.facts.use_key(keys[0].id)
 
     async def _measure(self) -> None:
         restarts: Counter[str] = Counter()

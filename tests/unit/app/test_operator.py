@@ -15,13 +15,13 @@ import pytest
 from heartbeats.app.operator import OperatorRole
 from heartbeats.clock import CorrectedClock
 from heartbeats.config import Config
-from heartbeats.core.model import Uid
+from heartbeats.core.model import Reason, Uid
 from heartbeats.core.tokens import Key
 from heartbeats.edges.kube import kopf_thread, sweep
 from heartbeats.edges.kube.credentials import Credentials, open_session
 from heartbeats.edges.kube.objects import Namespace
 from heartbeats.edges.kube.resources import MONITORS, SECRETS
-from heartbeats.edges.kube.signing import KEY_SECRET, KeyLostError, KeySecret
+from heartbeats.edges.kube.signing import KEY_SECRET, KeySecret
 from heartbeats.edges.kube.store import Change, ObjectEvent
 from heartbeats.edges.metrics.operator import OperatorMetrics
 from heartbeats.ledger import Entry
@@ -36,7 +36,7 @@ from support.builders import (
 )
 from support.fakeapi import FakeApi
 
-FIRST, SECOND = Key.of(b"first " * 6), Key.of(b"second" * 6)
+FIRST = Key.of(b"first " * 6)
 
 
 @pytest.fixture
@@ -283,7 +283,7 @@ def supply(api: MemoryApi, *keys: Key) -> None:
 def keys(role: OperatorRole) -> MemoryApi:
     """Return the API that holds the key Secret; the ledger is open."""
     memory = MemoryApi()
-    role._keys = KeySecret(memory, "heartbeats-system")
+    role._signer._secret = KeySecret(memory, "heartbeats-system")
     role.ledger.open(now=NOW)
     return memory
 
@@ -294,45 +294,38 @@ async def test_each_ping_monitor_names_the_key_that_signed_its_token(
     role.facts.see_monitor("ADDED", ping())
     role.facts.see_monitor("ADDED", watching())
     supply(keys, FIRST)
-    await role._read_keys()
+    await role._signer.look()
     assert entry(role).state.key_id == FIRST.id
     assert entry(role, "mine").state.key_id is None
     role.facts.see_monitor("ADDED", ping("late"))
     assert entry(role, "late").state.key_id == FIRST.id
-    supply(keys, SECOND, FIRST)
-    await role._read_keys()
-    assert entry(role).state.key_id == entry(role, "late").state.key_id == SECOND.id
 
 
-async def test_a_first_key_is_made_where_none_is_in_use(
+async def test_a_lost_key_is_said_by_every_ping_monitor_and_in_the_metrics(
     role: OperatorRole, keys: MemoryApi
 ) -> None:
-    role.facts.see_monitor("ADDED", ping())
-    await role._read_keys()
-    assert len(keys.of("POST")) == 1
-    assert entry(role).state.key_id is not None
-
-
-async def test_a_lost_key_is_never_replaced_while_a_status_names_one(
-    role: OperatorRole, keys: MemoryApi
-) -> None:
-    role.facts.see_monitor("ADDED", {**ping(), "status": {"ping": {"keyID": "lost"}}})
-    with pytest.raises(KeyLostError):
-        await role._read_keys()
+    named = {**ping(), "status": {"ping": {"keyID": "lost"}}}
+    role.facts.see_monitor("ADDED", named)
+    await role._signer.look()
+    flaw = entry(role).state.flaw
+    assert flaw is not None
+    assert flaw.reason is Reason.KEY_LOST
+    assert "restore it from a backup" in flaw.message
+    text = role._metrics.render().decode()
+    assert "heartbeat_operator_ping_key_lost 1.0" in text
     assert keys.of("POST") == []
-    assert entry(role).state.key_id == "lost"
 
 
-@pytest.mark.looptime
-async def test_a_lost_key_is_told_and_looked_for_again(
-    role: OperatorRole, keys: MemoryApi, caplog: pytest.LogCaptureFixture
+async def test_a_key_that_is_lost_is_known_before_anything_is_judged(
+    api: FakeApi, role: OperatorRole, caplog: pytest.LogCaptureFixture
 ) -> None:
-    role.facts.see_monitor("ADDED", {**ping(), "status": {"ping": {"keyID": FIRST.id}}})
-    task = asyncio.create_task(role._keep_keys())
-    await asyncio.sleep(90)
-    supply(keys, FIRST)
-    await asyncio.sleep(60)
-    task.cancel()
-    await asyncio.wait([task])
-    assert caplog.text.count("Ping URLs cannot be made") == 2
-    assert role.facts._key_id == FIRST.id
+    """Else every restart would say Ready, and a moment later take it back."""
+    opened: list[bool] = []
+
+    async def look() -> None:
+        opened.append(role.ledger.is_open)
+
+    role._signer.look = look  # type: ignore[method-assign]
+    async with running(role):
+        await until(lambda: len(opened) > 1)
+    assert opened[:2] == [False, True]

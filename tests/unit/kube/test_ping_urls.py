@@ -257,6 +257,26 @@ async def test_a_new_key_and_a_new_version_are_delivered(api: MemoryApi) -> None
 
 
 @pytest.mark.looptime
+async def test_it_tells_which_key_signed_what_was_really_delivered(
+    api: MemoryApi,
+) -> None:
+    told: list[tuple[str, str]] = []
+    api.refuse("POST", errors.Forbidden("exceeded quota"))
+    async with delivering(api) as urls:
+        urls.on_delivered = lambda uid, key_id: told.append((uid, key_id))
+        assert urls.delivers
+        urls.mark(pinged())
+        await asyncio.sleep(1)
+        assert told == []
+        await asyncio.sleep(RECHECK_SECONDS)
+        urls.use((SECOND, FIRST))
+        urls.mark(pinged())
+        await asyncio.sleep(1)
+    uid = pinged().uid
+    assert told == [(uid, FIRST.id), (uid, SECOND.id)]
+
+
+@pytest.mark.looptime
 async def test_only_pings_that_stay_get_a_secret(api: MemoryApi) -> None:
     async with delivering(api) as urls:
         urls.mark(entry(spec=Spec(source=Source.CRON_JOB, cron_job_name="nightly")))

@@ -11,7 +11,7 @@ import base64
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
@@ -105,6 +105,13 @@ class PingUrls:
         self._written: dict[Uid, str] = {}
         self._refused = ""
         self._trusted_until = 0.0
+        self.on_delivered: Callable[[Uid, str], None] = lambda _uid, _key_id: None
+        """Hears of each monitor whose Secret holds its URL, and which key signed it."""
+
+    @property
+    def delivers(self) -> bool:
+        """Tell whether Secrets are written at all."""
+        return self._guard is not None
 
     def use(self, keys: tuple[Key, ...]) -> None:
         """Take over the keys; the first signs."""
@@ -165,7 +172,7 @@ class PingUrls:
             self.mark(entry)
 
     async def _deliver(self, entry: Entry) -> None:
-        url = self._url(entry)
+        url, key_id = self._url(entry), self._keys[0].id
         if self._written.get(entry.uid) == url:
             return  # it was marked again while it was being delivered
         try:
@@ -177,6 +184,7 @@ class PingUrls:
                 raise
             return
         self._written[entry.uid] = url
+        self.on_delivered(entry.uid, key_id)
 
     async def _put(self, secret: dict[str, Any], namespace: str) -> None:
         """Create or overwrite a Secret, never patch it.
