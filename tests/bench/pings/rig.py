@@ -129,7 +129,7 @@ class Rig:
         query = {"labelSelector": "heartbeats.dev/journal=v1"}
         path = CONFIG_MAPS.path(SYSTEM)
         page = self.kube.send("GET", path, query=query, accept=_NAMES_ONLY).body
-        return len(page["items"])
+        return len(page["items"] or ())  # none is null here
 
 
 def name(index: int) -> str:
