@@ -132,7 +132,7 @@ def check_that_it_is_said(kube: Kube, apart: Apart, namespace: str) -> None:
 def check_that_it_waits(late: Process, path: str) -> None:
     """Check that a ping role without a key is not ready, and says why."""
     health, pings = late.wait_for(HEALTH), late.wait_for(PINGS)
-    late.wait_for("Ping URLs are in danger")
+    late.wait_for("Pings are answered with 503 for now")
     until(lambda: KEY_SECRET in ask(f"{health}/readyz")[1].decode())
     assert ask(f"{health}/readyz")[0] == 503
     assert ask(pings + path)[0] == 503

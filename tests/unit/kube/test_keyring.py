@@ -68,7 +68,7 @@ async def test_a_role_that_starts_without_the_secret_says_what_to_do(
     assert bench.ring.keys == ()
     assert "restore it" in bench.ring.problem
     assert not bench.ring.is_fresh
-    assert caplog.text.count("Ping URLs are in danger") == 1
+    assert caplog.text.count("Pings are answered with 503 for now") == 1
     assert bench.lost == [True] * 3
 
 

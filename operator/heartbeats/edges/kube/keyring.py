@@ -88,7 +88,10 @@ class Keyring:
 
     def _miss(self, problem: str) -> None:
         """Say once what is wrong; what was read before stays in use."""
-        if problem != self.problem:
-            kept = "; those in memory are used on" if self.keys else ""
-            logger.error("Ping URLs are in danger: %s%s", problem, kept)
+        if problem != self.problem and self.keys:
+            form = "Ping URLs are in danger: %s; those in memory are used on"
+            logger.error(form, problem)
+        elif problem != self.problem:
+            # In a new cluster it is so until the operator has made the first key.
+            logger.warning("Pings are answered with 503 for now: %s", problem)
         self.problem = problem
