@@ -96,7 +96,7 @@ def catch_up(state: State, subject: Subject, gap: Gap, *, now: datetime) -> Stat
     state = _lost_runs(state, subject, gap, now=now)
     if state.armed_at != gap.before.armed_at:
         return _rescheduled(state, subject, gap.before, now=now)
-    state = _lost_slots(state, subject, gap.remains, now=now)
+    state = _lost_slots(state, subject, gap, now=now)
     return _edited_meanwhile(state, subject, gap, now=now)
 
 
@@ -174,10 +174,9 @@ def _success(run: ActiveRun, at: datetime) -> CheckIn:
     )
 
 
-def _lost_slots(
-    state: State, subject: Subject, remains: Remains, *, now: datetime
-) -> State:
+def _lost_slots(state: State, subject: Subject, gap: Gap, *, now: datetime) -> State:
     """Settle the slots that the controller made Jobs for, or passed by."""
+    remains = gap.remains
     created_until = remains.cron_job.last_schedule_at
     due_at = state.next_expected_at
     if created_until is None or due_at is None:
@@ -187,8 +186,11 @@ def _lost_slots(
     is_open = created_until in _open_slots(state)
     if created_until < due_at:
         # Settled already, but its run may have been open since, and skipped others.
-        skipped = subject.policy.skips_while_running and not (known or is_open)
-        return excuse_until(state, subject.table, now) if skipped else state
+        heard_at = gap.before.last_start_at
+        is_known = known or is_open or (heard_at and heard_at >= created_until)
+        if is_known or not subject.policy.skips_while_running:
+            return state
+        return excuse_until(state, subject.table, now)
     state = settle_until(state, subject.table, created_until, remains.pending)
     if known or is_open:
         return state

@@ -54,3 +54,19 @@ def test_what_forbid_skipped_for_a_run_that_is_gone_is_unknown() -> None:
     state = catch_up(state, subject, Gap(state, remains), now=now)
     assert expire(state, subject, now=now).state.incident is None
     assert state.blind_at == NINE
+
+
+def test_a_run_that_was_seen_to_vanish_excuses_nothing_later() -> None:
+    state, subject = armed(FORBID)
+    began = run_of(NINE, Kind.START, NINE)
+    state = apply(state, subject, began).state
+    gone = replace(began, id="gone", kind=Kind.VANISHED, at=NINE + MINUTE)
+    state = apply(state, subject, gone).state
+    by_hand = replace(began, id="hand", kind=Kind.SUCCESS, run_id="hand", slot_at=None)
+    later = NINE + 2 * MINUTE
+    paid = replace(by_hand, at=later, started_at=later, scheduled=False)
+    state = apply(state, subject, paid).state
+    assert state.active_runs == ()
+    remains = Remains(facts(last_schedule_at=NINE))
+    caught = catch_up(state, subject, Gap(state, remains), now=TEN + MINUTE)
+    assert caught.next_expected_at == TEN
