@@ -40,8 +40,7 @@ def end(state: State, subject: Subject, check_in: CheckIn) -> State:
         return replace(after, ambiguous_at=check_in.at)
     if not check_in.scheduled:
         return after
-    counted = overdue or missed_at is not None
-    again = counted and state.consecutive_failures > 0  # no success since
+    again = overdue or missed_at is not None
     return count_bad(after, policy, _failure(check_in), again=again)
 
 
@@ -60,6 +59,8 @@ def _succeeded(
 ) -> State:
     """Count a success; one that ends an incident ends what it stood for, too."""
     good = forget_vanished(count_good(state, subject.policy), check_in)
+    # It makes up for what was counted against open runs: what they do now is news.
+    good = replace(excuse(good, good.counted_runs), counted_runs=())
     if state.incident is None or good.incident is not None:
         return good
     expired = _expired_runs(good, subject, at=check_in.at) | expired

@@ -60,6 +60,7 @@ class SimulatedCronJob(Story):
         self._slots: set[datetime] = set()
         self._next_sync: datetime | None = None
         self._ended_at: datetime | None = None
+        self._ready_at: datetime | None = None
         self._table = self._true_table(span[0])
 
     def sync(self, at: datetime) -> None:

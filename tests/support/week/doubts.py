@@ -5,7 +5,7 @@ from datetime import datetime
 
 from heartbeats.core.model import Health, Reason
 from support.week.oracle import Oracle
-from support.week.rules import NEVER, SECOND, Era, Execution
+from support.week.rules import DAY, NEVER, SECOND, Era, Execution
 from support.week.timetable import Timetable
 
 
@@ -23,21 +23,31 @@ class DoubtingOracle(Oracle):
             ((run.ended_at, run) for run in runs if run.ended_at and run.succeeded),
             key=lambda each: each[0],
         )
-        self._mismatches = sorted(self._seen_mismatches())
+        seen = sorted(self._sorted_runs())
+        self._mismatches = [(at, slot) for known, at, slot in seen if not known]
+        self._matches = [(at, slot) for known, at, slot in seen if known]
 
     def is_doubtful(self, _at: datetime) -> bool:
-        """Tell whether a run of a slot was seen that the schedule does not have."""
+        """Tell whether a run of a slot was seen that the schedule does not have.
+
+        The doubt ends with a run of a known slot a day or more after the odd one.
+        """
         armed_at = self.history.reign(_at).armed_at
-        return any(armed_at <= seen_at <= _at for seen_at in self._mismatches)
+        odd = [slot for seen, slot in self._mismatches if armed_at <= seen <= _at]
+        if not odd:
+            return False
+        return not any(
+            seen <= _at and slot - max(odd) >= DAY for seen, slot in self._matches
+        )
 
     def was_doubtful(self, _at: datetime) -> bool:
         """Tell whether it was before: what was counted meanwhile is not defined."""
-        return any(seen_at <= _at for seen_at in self._mismatches)
+        return any(seen_at <= _at for seen_at, _ in self._mismatches)
 
     def word_in_doubt(self, at: datetime) -> Health | None:
         """Nothing follows from silence then; what a run itself reports is certain."""
         armed_at = self.history.reign(at).armed_at
-        since = next(seen for seen in self._mismatches if armed_at <= seen)
+        since = next(seen for seen, _ in self._mismatches if armed_at <= seen)
         before = self.tally(since - SECOND).incident
         heard = [
             run
@@ -58,11 +68,12 @@ class DoubtingOracle(Oracle):
         assert failed.ended_at is not None
         return any(failed.ended_at < ended_at <= by for ended_at, _ in self._good)
 
-    def _seen_mismatches(self) -> Iterator[datetime]:
+    def _sorted_runs(self) -> Iterator[tuple[bool, datetime, datetime]]:
+        """Yield of every run whether its slot is known, when it was seen, its slot."""
         for run in self.runs:
             if run.slot is None or run.appeared_at is None:
                 continue
             reign = self.history.reign(run.appeared_at)
-            known = self._tables[reign.armed_at]
-            if run.slot >= reign.armed_at and not known.has(run.slot):
-                yield run.appeared_at
+            if run.slot >= reign.armed_at:
+                known = self._tables[reign.armed_at].has(run.slot)
+                yield known, run.appeared_at, run.slot

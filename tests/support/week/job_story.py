@@ -123,10 +123,10 @@ class CronJobStory(SimulatedCronJob):
         if limit is not None and at >= run.started_at + limit:
             self._end(run, at, failed=True)
             return
-        if self._is_tie(run, at):
+        if at == self._ended_at or self._is_tie(run, at):
             self.plan(at + SECOND, lambda now: self._get_ready(run, now, length))
             return
-        run.ready_at = at
+        run.ready_at = self._ready_at = at
         self._report(run, Kind.START, run.started_at, at)
         if length is None:
             self._give_up_later(run, at)
@@ -165,7 +165,7 @@ class CronJobStory(SimulatedCronJob):
     def _end(self, run: Execution, at: datetime, *, failed: bool = False) -> None:
         if not self._exists(run):
             return
-        if at == self._ended_at or self._is_tie(run, at):
+        if at in {self._ended_at, self._ready_at} or self._is_tie(run, at):
             self.plan(at + SECOND, lambda now: self._end(run, now, failed=failed))
             return
         run.ended_at = self._ended_at = at

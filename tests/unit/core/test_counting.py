@@ -173,3 +173,13 @@ def test_every_counts_from_the_last_slot_of_the_controller(zone: str) -> None:
     subject = Subject.of(UID, policy, None, facts)
     state = arm(State(), subject, None, now=NINE + 10 * HOUR)
     assert state.next_expected_at == NINE + 10 * HOUR + 30 * MINUTE
+
+
+def test_a_success_makes_the_end_of_an_overdue_run_news() -> None:
+    policy = replace(HOURLY, failure_threshold=3, max_runtime=30 * MINUTE)
+    story = Story(policy).at(NINE).job(Kind.START, NINE).silence(NINE + 31 * MINUTE)
+    assert story.state.consecutive_failures == 1
+    story.at(NINE + 40 * MINUTE).job(Kind.SUCCESS, None)
+    story.silence(NINE + 66 * MINUTE)  # 10:00 is missed
+    story.at(NINE + 70 * MINUTE).job(Kind.FAILURE, NINE)
+    assert story.state.consecutive_failures == 2
