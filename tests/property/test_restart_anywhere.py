@@ -129,9 +129,12 @@ def test_what_was_deleted_unseen_is_never_bad_and_soon_forgotten(
     play = Play(Cluster(spec, cron_job, now=NOW + MINUTE), is_careful=False)
     play.play(steps)
     restarted, constant = statuses(play)
-    for at, line in bad_runs(restarted).items():
-        # One incident stands for all that expires in it.
-        assert line in bad_runs(constant).values() or play.constant.was_down(at)
+    held, known = bad_runs(restarted), set(bad_runs(constant).values())
+    # One incident stands for all that expires in it.
+    alone = {line for at, line in held.items() if not play.constant.was_down(at)}
+    # How long a run may take depends on runs that one of them never saw: the same
+    # hang may show as the run's or as that of a slot that it holds up.
+    assert len(alone - known) <= len(known - set(held.values()))
     play.recover()
     restarted, constant = statuses(play)
     for name in UNDOUBTED:
