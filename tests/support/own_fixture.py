@@ -1,12 +1,14 @@
 """The fixture `own`: one cluster without an operator for all tests of a pytest worker.
 
-Each test has a namespace in it, starts what it needs and leaves no process. A test
-module gets it by `pytest_plugins = ["support.own_fixture"]`, which works only while
-nobody imports this module.
+`apart` runs both roles on it, for one test. Each test has a namespace in it, starts
+what it needs and leaves no process. A test module gets it by
+`pytest_plugins = ["support.own_fixture"]`, which works only while nobody imports this
+module.
 """
 
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +16,7 @@ from support.control_plane import install
 from support.kube import Kube
 from support.operators import account_kubeconfig
 from support.own_cluster import Own, own_control_plane
+from support.restarts import Apart
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +35,10 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Own]:
             for role in ("operator", "ping")
         )
         yield Own(administrator, plane.kubeconfig, operator, ping, plane)
+
+
+@pytest.fixture
+def apart(own: Own, tmp_path: Path) -> Iterator[Apart]:
+    """Run both roles of the test's own."""
+    with Apart.running(own, tmp_path / "events.jsonl") as running:
+        yield running

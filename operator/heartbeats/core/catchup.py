@@ -20,6 +20,7 @@ from heartbeats.core.model import (
     State,
 )
 from heartbeats.core.remains import Remains
+from heartbeats.core.runs import vanish
 from heartbeats.core.schedule import next_deadline
 from heartbeats.core.slots import excuse_until, settle_until
 from heartbeats.core.subject import Subject
@@ -120,7 +121,7 @@ def _lost_runs(state: State, subject: Subject, gap: Gap, *, now: datetime) -> St
         if run.id in remains.jobs or run.vanished:
             continue
         if subject.cron_job_uid != gap.before.judged.cron_job_uid:
-            state = _vanished(state, run)  # it went with its CronJob
+            state = vanish(state, {run.id})  # it went with its CronJob
             continue
         succeeded_at = remains.cron_job.last_success_at
         if succeeded_at is not None and succeeded_at >= run.started_at:
@@ -142,18 +143,7 @@ def _lost_run(state: State, subject: Subject, at: datetime, *, now: datetime) ->
 
 def _all_vanished(state: State, remains: Remains) -> State:
     """Owe every run whose Job is gone: during a pause nothing else is concluded."""
-    for run in state.active_runs:
-        if run.id not in remains.jobs:
-            state = _vanished(state, run)
-    return state
-
-
-def _vanished(state: State, gone: ActiveRun) -> State:
-    runs = (
-        replace(run, vanished=True) if run.id == gone.id else run
-        for run in state.active_runs
-    )
-    return replace(state, active_runs=tuple(runs))
+    return vanish(state, {run.id for run in state.active_runs} - set(remains.jobs))
 
 
 def _without(state: State, run: ActiveRun) -> State:

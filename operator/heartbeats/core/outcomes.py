@@ -27,14 +27,13 @@ def end(state: State, subject: Subject, check_in: CheckIn) -> State:
     missed_at = _missed_slot(state, subject, check_in)
     after = record(close(state, check_in), check_in, policy)
     after = settle_slots(after, policy, subject.table, check_in)
-    if check_in.revision is not None:
+    if check_in.revision is not None and after.counted_slots:
         after = replace(after, counted_slots=())  # later pings are of later windows
     if is_older_run(state, check_in):
         return _paid(after, check_in)
     after = _seen(_with_newest(after, check_in))
     if check_in.kind is Kind.SUCCESS:
-        expired = _expired_runs(state, subject, at=check_in.at)
-        return _succeeded(after, subject, check_in, expired)
+        return _succeeded(after, state, subject, check_in)
     after = _without_slot(after, missed_at)
     if check_in.ambiguous:
         return replace(after, ambiguous_at=check_in.at)
@@ -52,18 +51,20 @@ def _paid(state: State, check_in: CheckIn) -> State:
 
 
 def _succeeded(
-    state: State,
-    subject: Subject,
-    check_in: CheckIn,
-    expired: dict[str, datetime],
+    state: State, before: State, subject: Subject, check_in: CheckIn
 ) -> State:
     """Count a success; one that ends an incident ends what it stood for, too."""
     good = forget_vanished(count_good(state, subject.policy), check_in)
-    # It makes up for what was counted against open runs: what they do now is news.
-    good = replace(excuse(good, good.counted_runs), counted_runs=())
+    if good.counted_runs:
+        # It makes up for what was counted against them: what they do now is news.
+        good = replace(excuse(good, good.counted_runs), counted_runs=())
     if state.incident is None or good.incident is not None:
         return good
-    expired = _expired_runs(good, subject, at=check_in.at) | expired
+    expired = {
+        run_id: limit
+        for each in (good, before)
+        for run_id, limit in _expired_runs(each, subject, at=check_in.at).items()
+    }
     good = _with_excused(good, subject, expired)
     return excuse_expired(good, subject.policy, subject.table, at=check_in.at)
 

@@ -4,7 +4,7 @@ At most ten are kept; the oldest is never evicted, because it is the one whose
 deadline comes first.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from heartbeats.core.model import ActiveRun, CheckIn, State
@@ -61,19 +61,23 @@ def find(state: State, check_in: CheckIn) -> ActiveRun | None:
 
 def excuse(state: State, ids: Collection[str]) -> State:
     """Wait no longer for the ends of some runs."""
-    runs = tuple(
-        replace(run, excused=True) if run.id in ids else run
-        for run in state.active_runs
-    )
-    return replace(state, active_runs=runs)
+    return _marked(state, ids, lambda run: replace(run, excused=True))
 
 
-def vanish(state: State, check_in: CheckIn) -> State:
-    """Mark a run whose Job was deleted: its end is still owed by a newer run."""
-    runs = tuple(
-        replace(run, vanished=True) if run.id == check_in.run_id else run
-        for run in state.active_runs
-    )
+def vanish(state: State, ids: Collection[str]) -> State:
+    """Mark runs whose Jobs were deleted: their ends are still owed by a newer run."""
+    return _marked(state, ids, lambda run: replace(run, vanished=True))
+
+
+def doubt(state: State, ids: Collection[str]) -> State:
+    """Mark runs whose ends may have been reported while we could not listen."""
+    return _marked(state, ids, lambda run: replace(run, unseen=True))
+
+
+def _marked(
+    state: State, ids: Collection[str], mark: Callable[[ActiveRun], ActiveRun]
+) -> State:
+    runs = tuple(mark(run) if run.id in ids else run for run in state.active_runs)
     return replace(state, active_runs=runs)
 
 

@@ -140,8 +140,11 @@ def is_covered(state: State, policy: Policy) -> bool:
     An overdue run explains nothing any more: otherwise a hung one would silence
     its monitor for ever.
     """
-    if not policy.skips_while_running:
-        return False
+    return policy.skips_while_running and is_running(state)
+
+
+def is_running(state: State) -> bool:
+    """Tell whether a run is open as far as is known, and its end is awaited."""
     return any(not run.vanished for run in open_runs(state))
 
 

@@ -18,6 +18,7 @@ from heartbeats.core.model import (
     Source,
     State,
 )
+from heartbeats.core.runs import doubt
 from heartbeats.core.schedule import Deadline, Expiry, next_deadline, open_runs
 from heartbeats.core.slots import after_missed, after_unseen
 from heartbeats.core.subject import Subject
@@ -162,11 +163,7 @@ def blind(state: State, subject: Subject, blindness: Blindness) -> State:
     touched = {
         run.id for run in open_runs(after) if run.started_at <= blindness.ended_at
     }
-    runs = tuple(
-        replace(run, unseen=True) if run.id in touched else run
-        for run in after.active_runs
-    )
-    return replace(after, active_runs=runs)
+    return doubt(after, touched)
 
 
 def _opens_at(

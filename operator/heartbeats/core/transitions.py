@@ -21,7 +21,7 @@ from heartbeats.core.runs import (
     forget_vanished,
     vanish,
 )
-from heartbeats.core.schedule import open_runs
+from heartbeats.core.schedule import is_running
 from heartbeats.core.silence import Hindrances, Missed, Step, expire
 from heartbeats.core.slots import excuse_until, rearmed, settle_slots
 from heartbeats.core.subject import Subject
@@ -70,9 +70,7 @@ def _is_ready(state: State) -> bool:
 
 def _was_covered(state: State) -> bool:
     """Tell whether an open run explained that no new one appeared."""
-    if not state.judged.skips_while_running:
-        return False
-    return any(not run.vanished for run in open_runs(state))
+    return state.judged.skips_while_running and is_running(state)
 
 
 def _was_unusable(trouble: Trouble | None) -> bool:
@@ -141,7 +139,7 @@ def _moved(state: State, subject: Subject, check_in: CheckIn) -> State:
 
 
 def _vanished(state: State, subject: Subject, check_in: CheckIn) -> State:
-    after = vanish(state, check_in)
+    after = vanish(state, {check_in.run_id or ""})
     if not subject.policy.skips_while_running or find(state, check_in) is None:
         return after
     return excuse_until(after, subject.table, check_in.at)
@@ -163,7 +161,7 @@ def _recorded_only(state: State, policy: Policy, check_in: CheckIn) -> State:
     if check_in.kind is Kind.START and check_in.scheduled:
         return begin(state, check_in)
     if check_in.kind is Kind.VANISHED:
-        return vanish(state, check_in)
+        return vanish(state, {check_in.run_id or ""})
     if not check_in.kind.is_outcome:
         return state
     after = record(close(state, check_in), check_in, policy)

@@ -37,13 +37,6 @@ def kube(own: Own) -> Kube:
 
 
 @pytest.fixture
-def apart(own: Own, tmp_path: Path) -> Iterator[Apart]:
-    """Run both roles of the test's own."""
-    with Apart.running(own, tmp_path / "events.jsonl") as running:
-        yield running
-
-
-@pytest.fixture
 def namespace(kube: Kube) -> Iterator[str]:
     """Make a namespace of the test's own."""
     with fresh_namespace(kube) as name:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from hashlib import sha256
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -23,13 +22,6 @@ pytest_plugins = ["support.own_fixture"]
 def kube(own: Own) -> Kube:
     """Act as the administrator of a cluster whose keys are this test's to lose."""
     return own.kube
-
-
-@pytest.fixture
-def apart(own: Own, tmp_path: Path) -> Iterator[Apart]:
-    """Run both roles of the test's own."""
-    with Apart.running(own, tmp_path / "events.jsonl") as running:
-        yield running
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from heartbeats.edges.kube import errors
 from heartbeats.edges.kube.client import Client
 from heartbeats.edges.kube.events import EventPoster
 from heartbeats.edges.kube.resources import CRON_JOBS, MONITORS
+from heartbeats.edges.kube.tries import Tries
 from heartbeats.ledger import Entry, Ledger
 
 logger = logging.getLogger(__name__)
@@ -89,7 +90,7 @@ class Autodiscovery:
         self._ledger: Ledger | None = None
         self._queue: asyncio.Queue[MonitorKey] = asyncio.Queue()
         self._queued: set[MonitorKey] = set()
-        self._tries: Counter[MonitorKey] = Counter()
+        self._tries: Tries[MonitorKey] = Tries(RETRY_SECONDS, MOST_TRIES)
 
     def attach(self, ledger: Ledger) -> None:
         """Name the ledger that knows CronJobs and monitors."""
@@ -125,18 +126,16 @@ class Autodiscovery:
                 continue  # opening marks all
             try:
                 await self._reconcile(key)
-                self._tries.pop(key, None)
+                self._tries.succeeded(key)
             except errors.ApiError as error:
                 self._later(key, error)
 
     def _later(self, key: MonitorKey, error: errors.ApiError) -> None:
         """Try one CronJob again later, while the others go on."""
-        tries = self._tries[key] = min(self._tries[key] + 1, MOST_TRIES)
-        if tries == 1:
+        wait = self._tries.failed(key)
+        if wait == RETRY_SECONDS:
             logger.warning("CronJob %s is not monitored yet: %s", key, error)
-        asyncio.get_running_loop().call_later(
-            RETRY_SECONDS * 2 ** (tries - 1), self.mark, key.namespace, key.name
-        )
+        asyncio.get_running_loop().call_later(wait, self.mark, key.namespace, key.name)
 
     def _wish(self, facts: CronJobFacts) -> Wish:
         if self._ledger is None:

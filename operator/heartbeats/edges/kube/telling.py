@@ -7,7 +7,6 @@ tells it again under the same names.
 
 import asyncio
 import logging
-from collections import Counter
 from typing import Protocol
 
 from heartbeats.clock import Clock
@@ -16,6 +15,7 @@ from heartbeats.edges.kube import errors
 from heartbeats.edges.kube.budget import Budget
 from heartbeats.edges.kube.client import Client
 from heartbeats.edges.kube.events import EventPoster, is_worth_telling
+from heartbeats.edges.kube.tries import Tries
 from heartbeats.ledger import Entry, Ledger
 
 logger = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class FlipTeller:
         self._queue: asyncio.Queue[Uid] = asyncio.Queue()
         self._stored: dict[Uid, State] = {}
         self._busy: set[Uid] = set()
-        self._tries: Counter[Uid] = Counter()
+        self._tries: Tries[Uid] = Tries(RETRY_SECONDS, MOST_TRIES)
 
     def attach(self, ledger: Ledger) -> None:
         """Name the ledger that is told what is out."""
@@ -118,13 +118,12 @@ class FlipTeller:
         except errors.ApiError as error:
             self._refused(entry, state, error)
             return False
-        self._tries.pop(entry.uid, None)
+        self._tries.succeeded(entry.uid)
         return True
 
     def _refused(self, entry: Entry, state: State, error: errors.ApiError) -> None:
-        tries = self._tries[entry.uid] = min(self._tries[entry.uid] + 1, MOST_TRIES)
-        wait = RETRY_SECONDS * 2 ** (tries - 1)
-        if tries == 1:
+        wait = self._tries.failed(entry.uid)
+        if wait == RETRY_SECONDS:
             logger.warning("An Event of %s waits: %s", entry.key, error.message)
         if error.retry_after is not None:
             wait = max(wait, error.retry_after.total_seconds())

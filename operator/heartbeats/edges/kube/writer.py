@@ -10,7 +10,6 @@ touch loses the race.
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,6 +26,7 @@ from heartbeats.edges.kube.monitors import sighting_of
 from heartbeats.edges.kube.objects import KubeObject
 from heartbeats.edges.kube.resources import MONITORS
 from heartbeats.edges.kube.telling import FlipTeller
+from heartbeats.edges.kube.tries import Tries
 from heartbeats.ledger import Entry, Ledger
 
 logger = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ class StatusWriter:
         self._busy: set[Uid] = set()
         self._again: dict[Uid, bool] = {}
         self._order = 0
-        self._tries: Counter[Uid] = Counter()
+        self._tries: Tries[Uid] = Tries(RETRY_SECONDS, MOST_TRIES)
 
     def attach(self, ledger: Ledger) -> None:
         """Name the ledger whose entries are written."""
@@ -94,7 +94,7 @@ class StatusWriter:
                 await self._write(uid)
             except Exception:
                 logger.exception("A status could not be written", extra={"uid": uid})
-                self._retry(uid, self._pause(uid))
+                self._retry(uid, self._tries.failed(uid))
             finally:
                 self._busy.discard(uid)
                 if uid in self._again:
@@ -147,7 +147,7 @@ class StatusWriter:
             self._later(entry, error)
             return False
         version = decode(answer, KubeObject).metadata.resource_version
-        self._tries.pop(entry.uid, None)
+        self._tries.succeeded(entry.uid)
         if self._ledger is not None:
             self._ledger.stored(entry.uid, state, name, version)
         return True
@@ -209,7 +209,7 @@ class StatusWriter:
 
     def _later(self, entry: Entry, error: errors.ApiError) -> None:
         """Try one monitor again later, while the others go on."""
-        wait = self._pause(entry.uid)
+        wait = self._tries.failed(entry.uid)
         if wait == RETRY_SECONDS:
             logger.warning(
                 "The status of %s is not stored yet: %s",
@@ -223,11 +223,6 @@ class StatusWriter:
             if isinstance(error, errors.TooManyRequests):
                 self._budget.pause(asked)
         self._retry(entry.uid, wait)
-
-    def _pause(self, uid: Uid) -> float:
-        """Return how long a monitor waits for its next try, in seconds."""
-        tries = self._tries[uid] = min(self._tries[uid] + 1, MOST_TRIES)
-        return float(RETRY_SECONDS * 2 ** (tries - 1))
 
     def _retry(self, uid: Uid, wait: float) -> None:
         loop = asyncio.get_running_loop()
