@@ -10,10 +10,12 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from statistics import median, quantiles
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from heartbeats.core import cron
 from heartbeats.core.cron import CronError

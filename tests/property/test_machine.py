@@ -6,7 +6,6 @@ their fingers; they share no code with the product, nor its idea of a deadline.
 """
 
 import json
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine as Machine
 from hypothesis.stateful import initialize, invariant, precondition, rule
+from msgspec.structs import replace
 
 from heartbeats.core.model import CheckIn, Kind, Policy, Source, State, Uid
 from heartbeats.core.schedule import next_deadline

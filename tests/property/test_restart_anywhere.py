@@ -4,12 +4,12 @@ Both start as the operator does: with lists of what still exists, the journal, a
 the status that was stored last; what was counted already comes again.
 """
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from heartbeats.core.model import CronJobFacts, Source, Spec
 from heartbeats.core.presence import Presence

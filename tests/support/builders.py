@@ -8,12 +8,13 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import aiohttp
 import msgspec
+from msgspec.structs import replace
 
 from heartbeats.core.model import (
     CheckIn,

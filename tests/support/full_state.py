@@ -3,11 +3,13 @@
 A field that is added to the model is in it without a change here.
 """
 
-from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from types import NoneType
 from typing import Any, NewType, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec.structs import fields, replace
 
 from heartbeats.core.model import Policy, Run, State
 from heartbeats.core.schedule import timetable
@@ -26,7 +28,7 @@ def sample(kind: Any) -> Any:
         return sample(present)
     if get_origin(kind) is tuple:
         return _samples(get_args(kind))
-    if is_dataclass(kind):
+    if issubclass(kind, msgspec.Struct):
         hints = get_type_hints(kind)
         make: Any = kind
         return make(**{each.name: sample(hints[each.name]) for each in fields(kind)})

@@ -5,9 +5,10 @@ store. In a careful history nothing happens unseen that no later list would show
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
+
+from msgspec.structs import replace
 
 from heartbeats.core.cron import parse
 from heartbeats.core.model import CheckIn, CronJobFacts, Kind, Spec

@@ -8,9 +8,12 @@ written in docs/states.md.
 
 from collections import deque
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from heartbeats.core.catchup import Gap, catch_up, told_once
 from heartbeats.core.model import (
@@ -94,8 +97,7 @@ class Edge:
         return self.before is not None and self.before.health is self.after.health
 
 
-@dataclass(frozen=True, slots=True)
-class Scene:
+class Scene(Struct, frozen=True):
     """A monitor at an instant, with what its users wrote."""
 
     spec: Spec

@@ -1,7 +1,8 @@
 """A monitor told fact by fact, for tests of the state machine."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+
+from msgspec.structs import replace
 
 from heartbeats.core.model import (
     CheckIn,

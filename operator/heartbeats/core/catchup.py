@@ -7,8 +7,10 @@ failed or was missed from the absence of a Job that may have been deleted.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from heartbeats.core.counting import was_counted
 from heartbeats.core.model import (

@@ -6,10 +6,13 @@ equals nothing. It may not know what the records mean.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import cache
 from typing import Any, TypeVar
+
+from msgspec.structs import fields
 
 T = TypeVar("T")
 Json = dict[str, Any]
@@ -141,7 +144,7 @@ def _readable(kind: type[T], layout: Sequence[Field], raw: list[Any]) -> Iterabl
 
 def write(value: Any, layout: Sequence[Field]) -> Json:
     """Write a record as an object, without what is empty or equals its default."""
-    defaults = {each.name: each.default for each in fields(value)}
+    defaults = _defaults(type(value))  # type: ignore[arg-type]
     result: Json = {}
     for each in layout:
         held = getattr(value, each.attribute)
@@ -168,15 +171,17 @@ def read(kind: type[T], layout: Sequence[Field], raw: Any) -> T:
             found[each.attribute] = each.form.read(raw[each.name])
         except (ValueError, TypeError, OverflowError):
             continue
-    missing = _required(kind) - found.keys()
+    missing = _required(kind) - found.keys()  # type: ignore[arg-type]
     if missing:
         raise ValueError(f"without {', '.join(sorted(missing))}")
     return kind(**found)
 
 
-def _required(kind: type[Any]) -> set[str]:
-    return {
-        each.name
-        for each in fields(kind)
-        if each.default is MISSING and each.default_factory is MISSING
-    }
+@cache
+def _required(kind: type[Any]) -> frozenset[str]:
+    return frozenset(each.name for each in fields(kind) if each.required)
+
+
+@cache
+def _defaults(kind: type[Any]) -> dict[str, Any]:
+    return {each.name: each.default for each in fields(kind)}

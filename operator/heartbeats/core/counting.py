@@ -1,7 +1,8 @@
 """Counting runs once: good ones, bad ones, and what has been counted already."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+
+from msgspec.structs import replace
 
 from heartbeats.core.model import (
     Applied,

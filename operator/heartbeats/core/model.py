@@ -5,17 +5,18 @@ seen (`CheckIn`, `CronJobFacts`), or what is known (`State`). Instants are aware
 UTC datetimes, spans are timedeltas.
 """
 
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NewType
+
+import msgspec
+from msgspec import Struct
 
 Uid = NewType("Uid", str)
 """A Kubernetes object's uid. Names are used again, uids are not."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class MonitorKey:
+class MonitorKey(Struct, frozen=True, order=True):
     """Where a monitor lives. Never an f-string: two fields cannot be swapped."""
 
     namespace: str
@@ -89,8 +90,7 @@ class Reason(StrEnum):
     RETRACTED = "Retracted"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spec:
+class Spec(Struct, frozen=True, kw_only=True):
     """A HeartbeatMonitor's spec as its author wrote it; None is "not written"."""
 
     source: Source
@@ -118,8 +118,7 @@ class Spec:
     """A sentence when a field could not be understood; the rest is still used."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CronJobFacts:
+class CronJobFacts(Struct, frozen=True, kw_only=True):
     """What a CronJob says about its own runs, as far as judging needs it."""
 
     uid: Uid
@@ -139,30 +138,32 @@ class CronJobFacts:
     labels: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
+class Judged(Struct, frozen=True, kw_only=True):
     """The timetable a state was judged by; a change of it arms the monitor anew."""
 
     schedule: str | None = None
     time_zone: str | None = None
     interval: timedelta | None = None
     cron_job_uid: Uid | None = None
-    generation: int = field(default=0, compare=False)
+    generation: int = 0
     """The CronJob's, to tell whether it was edited while nobody watched."""
-    skips_while_running: bool = field(default=False, compare=False)
+    skips_while_running: bool = False
     """Whether its controller skips what is due while a run is open (Forbid)."""
 
+    @property
+    def timetable(self) -> tuple[str | None, str | None, timedelta | None]:
+        """Return what says when runs are due."""
+        return self.schedule, self.time_zone, self.interval
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
+
+class Trouble(Struct, frozen=True):
     """Why a monitor cannot be judged, or not be pinged: becomes Ready=False."""
 
     reason: Reason
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
+class Policy(Struct, frozen=True, kw_only=True):
     """What is really applied to a monitor, every default filled in."""
 
     source: Source
@@ -196,8 +197,7 @@ class Policy:
     """What is wrong with its URL: Ready=False, but it is judged all the same."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckIn:
+class CheckIn(Struct, frozen=True, kw_only=True):
     """A reported fact about one run, from a Job or from a ping."""
 
     id: str
@@ -224,8 +224,7 @@ class CheckIn:
     """More for the event log only (stdout, caller's keys); never in a status."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ActiveRun:
+class ActiveRun(Struct, frozen=True, kw_only=True):
     """A run that started and has not ended."""
 
     id: str
@@ -239,8 +238,7 @@ class ActiveRun:
     """Nobody waits for its end: its limit passed while Down, or it was outrun."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class Run(Struct, frozen=True, kw_only=True):
     """A line of history: a run that ended, or a window that expired."""
 
     outcome: str
@@ -257,16 +255,14 @@ class Run:
     reason: Reason | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Blindness:
+class Blindness(Struct, frozen=True, kw_only=True):
     """A time in which reports may have been refused or gone unseen."""
 
     began_at: datetime
     ended_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Incident:
+class Incident(Struct, frozen=True, kw_only=True):
     """Why a monitor is Down, since when."""
 
     opened_at: datetime
@@ -275,8 +271,7 @@ class Incident:
     slot_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flip:
+class Flip(Struct, frozen=True, kw_only=True):
     """A change of the one word; whoever is told is told of flips, never of states."""
 
     id: str
@@ -288,8 +283,7 @@ class Flip:
     slot_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Report(Struct, frozen=True, kw_only=True):
     """The newest outcome that was pinged."""
 
     kind: Kind
@@ -299,8 +293,7 @@ class Report:
     """Empty for a client that names itself nowhere."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Applied:
+class Applied(Struct, frozen=True, kw_only=True):
     """What has been counted, so that nothing is counted twice."""
 
     journal_revision: int = 0
@@ -314,8 +307,7 @@ class Applied:
     last_report: Report | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class State:
+class State(Struct, frozen=True, kw_only=True):
     """All that is known of a monitor; it alone, as `.status`, restores it."""
 
     health: Health = Health.NEW
@@ -325,7 +317,7 @@ class State:
     """When `health` last changed: for Down the deadline, not its discovery."""
     armed_at: datetime | None = None
     """No slot before this instant is ever missed."""
-    judged: Judged = field(default_factory=Judged)
+    judged: Judged = msgspec.field(default_factory=Judged)
     paused: bool = False
     trouble: Trouble | None = None
     flaw: Trouble | None = None
@@ -363,6 +355,6 @@ class State:
     that comes for one of them counts no second time."""
     incident: Incident | None = None
     history: tuple[Run, ...] = ()
-    applied: Applied = field(default_factory=Applied)
+    applied: Applied = msgspec.field(default_factory=Applied)
     pending_flips: tuple[Flip, ...] = ()
     key_id: str | None = None

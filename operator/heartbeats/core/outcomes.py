@@ -1,7 +1,8 @@
 """What the end of a run leads to: history, counts, incidents opened and closed."""
 
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from heartbeats.core.counting import count_bad, count_good
 from heartbeats.core.model import (

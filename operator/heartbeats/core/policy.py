@@ -8,9 +8,11 @@ is used; only a missing or broken timetable is trouble.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
+
+from msgspec.structs import replace
 
 from heartbeats.core import cron, durations
 from heartbeats.core.model import (

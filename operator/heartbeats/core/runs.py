@@ -5,7 +5,8 @@ deadline comes first.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from heartbeats.core.model import ActiveRun, CheckIn, State
 

@@ -5,8 +5,10 @@ Unknown until something is heard of it or its next window ends.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from msgspec.structs import replace
 
 from heartbeats.core.counting import count_bad
 from heartbeats.core.model import (
@@ -146,40 +148,30 @@ def blind(state: State, subject: Subject, blindness: Blindness) -> State:
     """
     after = state
     deadline = next_deadline(state, subject.policy, subject.table)
-    opens_at = _opens_at(state, subject, deadline)
-    if (
-        deadline is not None
-        and opens_at is not None
-        and opens_at < blindness.ended_at
-        and blindness.began_at <= deadline.at
-    ):
-        after = replace(
-            after,
-            unseen_slot_at=deadline.slot_at,
-            unseen_until=max(
-                after.unseen_until or blindness.ended_at, blindness.ended_at
-            ),
-        )
+    if deadline is not None and _may_hide(state, subject, deadline, blindness):
+        until = max(after.unseen_until or blindness.ended_at, blindness.ended_at)
+        after = replace(after, unseen_slot_at=deadline.slot_at, unseen_until=until)
     touched = {
         run.id for run in open_runs(after) if run.started_at <= blindness.ended_at
     }
     return doubt(after, touched)
 
 
-def _opens_at(
-    state: State, subject: Subject, deadline: Deadline | None
-) -> datetime | None:
-    """Return from when on a report would have met a deadline."""
-    if deadline is None or deadline.run is not None:
-        return None
+def _may_hide(
+    state: State, subject: Subject, deadline: Deadline, blindness: Blindness
+) -> bool:
+    """Tell whether a report in a time of blindness would have met a deadline.
+
+    The last instant of that time tells: the later a report, the later what it meets.
+    """
+    if deadline.run is not None or blindness.began_at > deadline.at:
+        return False
     if deadline.expiry is Expiry.FIRST_CHECK_IN:
-        return state.armed_at
-    return deadline.slot_at and deadline.slot_at - _allowance(subject.policy)
-
-
-def _allowance(policy: Policy) -> timedelta:
-    """Return how early a report may come; for an interval any time will do."""
-    return policy.interval or policy.grace
+        return state.armed_at is not None and state.armed_at < blindness.ended_at
+    served = subject.table.served_by(blindness.ended_at, subject.policy.grace)
+    return deadline.slot_at is not None and (
+        served is None or served > deadline.slot_at
+    )
 
 
 def _missed(subject: Subject, cause: Incident) -> Missed:

@@ -5,8 +5,9 @@ is. Slots may be settled out of order while an earlier run's pod is pending.
 """
 
 from collections.abc import Collection
-from dataclasses import replace
 from datetime import datetime, timedelta
+
+from msgspec.structs import replace
 
 from heartbeats.core.model import CheckIn, Kind, Policy, Reason, Source, State
 from heartbeats.core.schedule import Deadline, Expiry, Timetable, is_new

@@ -8,9 +8,10 @@ condition times and the word they carry.
 
 import hashlib
 import json
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
+
+from msgspec.structs import replace
 
 from heartbeats.core import durations
 from heartbeats.core.codec import INSTANT, Json, read, write, write_instant

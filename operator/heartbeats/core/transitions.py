@@ -7,8 +7,9 @@ a fact that was counted before changes nothing, so a restart may replay whatever
 finds. This package may not know how anything is written, told or stored.
 """
 
-from dataclasses import replace
 from datetime import datetime, timedelta
+
+from msgspec.structs import replace
 
 from heartbeats.core.counting import mark_applied, was_counted
 from heartbeats.core.model import CheckIn, Judged, Kind, Policy, Reason, State, Trouble
@@ -80,10 +81,12 @@ def _was_unusable(trouble: Trouble | None) -> bool:
 
 def _same_timetable(state: State, subject: Subject, *, now: datetime) -> bool:
     before, after = state.judged, subject.judged
-    if subject.policy.orphaned or before == after:
+    if subject.policy.orphaned:
         return True
-    if replace(before, cron_job_uid=after.cron_job_uid) != after:
+    if before.timetable != after.timetable:
         return False
+    if before.cron_job_uid == after.cron_job_uid:
+        return True
     # Created again under its name: the same job if it was not away for long.
     gone_at = state.ready_changed_at
     missing = state.trouble and state.trouble.reason is Reason.CRON_JOB_NOT_FOUND

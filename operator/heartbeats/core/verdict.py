@@ -6,8 +6,10 @@ change becomes a flip. It may not change anything else about a state.
 """
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from heartbeats.core import durations
 from heartbeats.core.model import Flip, Health, Policy, Reason, State, Uid

@@ -6,8 +6,9 @@ entry at a time and no identities: which entry a fact is about, the ledger says.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from heartbeats.core.catchup import (
     Gap,

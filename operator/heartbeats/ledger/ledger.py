@@ -5,8 +5,9 @@ would see missing CronJobs everywhere.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from heartbeats.core.model import (
     Blindness,

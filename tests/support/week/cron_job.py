@@ -1,9 +1,11 @@
 """A CronJob as its owners treat it: created, edited, paused, deleted."""
 
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
+
+from msgspec.structs import replace
 
 from heartbeats.core.model import CronJobFacts, Spec, Uid
 from support.ledgers import NAMESPACE

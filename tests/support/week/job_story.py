@@ -5,8 +5,9 @@ Forbid skips, Replace deletes, a starting deadline gives up, a resumed CronJob s
 its last slot at once.
 """
 
-from dataclasses import replace
 from datetime import datetime, timedelta
+
+from msgspec.structs import replace
 
 from heartbeats.core.model import CheckIn, CronJobFacts, Kind, Uid
 from support.ledgers import Bench

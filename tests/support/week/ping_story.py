@@ -1,9 +1,11 @@
 """A job somewhere else that pings, more or less in time."""
 
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
+
+from msgspec.structs import replace
 
 from heartbeats.core.model import CheckIn, Kind, Spec, Uid
 from support.week.ping_oracle import PingOracle

@@ -1,7 +1,8 @@
 """What was not seen is never held against anybody."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+
+from msgspec.structs import replace
 
 from heartbeats.core.catchup import Gap, catch_up, told_once, with_starts
 from heartbeats.core.model import (
@@ -352,3 +353,15 @@ def test_blindness_that_is_told_again_touches_no_window_that_began_after_it() ->
     state = expire(blind(state, subject, unheard), subject, now=NINE + HOUR).state
     assert (state.armed_at, state.unseen_slot_at) == (unheard.ended_at, None)
     assert blind(state, subject, unheard) == state
+
+
+def test_blindness_touches_no_window_that_no_ping_in_it_could_have_met() -> None:
+    """In the middle of two slots a ping belongs to the nearer one."""
+    often = replace(PINGED, interval=None, schedule="*/20 * * * *", grace=20 * MINUTE)
+    state, subject = armed(often)
+    state = apply(state, subject, ping(NINE + 2 * MINUTE, 1)).state
+    assert state.next_expected_at == NINE + 20 * MINUTE
+    early = Blindness(began_at=NINE + 3 * MINUTE, ended_at=NINE + 4 * MINUTE)
+    assert blind(state, subject, early) == state
+    later = replace(early, ended_at=NINE + 10 * MINUTE)
+    assert blind(state, subject, later).unseen_slot_at == NINE + 20 * MINUTE

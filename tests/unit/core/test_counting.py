@@ -1,8 +1,7 @@
 """Every run counts once: its silence, its end, or what made up for it."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from heartbeats.core.model import (
     CronJobFacts,

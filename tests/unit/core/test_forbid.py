@@ -1,7 +1,8 @@
 """What Forbid skips is not missing; what hangs under it is."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
+
+from msgspec.structs import replace
 
 from heartbeats.core.model import (
     Health,

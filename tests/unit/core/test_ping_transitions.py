@@ -1,7 +1,8 @@
 """The state machine, fact by fact: pings."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+
+from msgspec.structs import replace
 
 from heartbeats.core.model import (
     Blindness,

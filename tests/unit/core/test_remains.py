@@ -1,7 +1,8 @@
 """A newer Job proves nothing about older slots whose Jobs are not there."""
 
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from heartbeats.core.catchup import Gap, catch_up, settle_passed
 from heartbeats.core.model import Kind

@@ -1,7 +1,8 @@
 """The state machine, fact by fact: CronJobs."""
 
-from dataclasses import replace
 from datetime import timedelta
+
+from msgspec.structs import replace
 
 from heartbeats.core.model import (
     Health,

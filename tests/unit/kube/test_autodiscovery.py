@@ -4,9 +4,9 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from heartbeats.core.model import CronJobFacts, Source, Spec, Uid
 from heartbeats.edges.kube import errors
