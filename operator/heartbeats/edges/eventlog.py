@@ -13,6 +13,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, TextIO
 
+import msgspec
+
 from heartbeats.core.model import CheckIn, Flip, Health, Kind, MonitorKey, Reason
 from heartbeats.core.transitions import Missed
 
@@ -154,24 +156,30 @@ def encode(event: Event) -> str:
 
 
 def _json(value: object) -> str:
+    safe = _safe(value, DEPTH_LIMIT)
+    text = msgspec.json.encode(safe)
     # ASCII, because U+2028 and friends end a line for some readers.
-    return json.dumps(_safe(value, DEPTH_LIMIT), allow_nan=False, separators=(",", ":"))
+    return text.decode() if text.isascii() else json.dumps(safe, separators=(",", ":"))
 
 
 def _safe(value: object, depth: int) -> object:
-    """Turn whatever a caller sent into what JSON can hold."""
-    match value:
-        case Mapping() | list() | tuple() if not depth:
-            return "…"
-        case Mapping():
-            return {
-                _clean(str(name)[:NAME_LIMIT]): _safe(item, depth - 1)
-                for name, item in value.items()
-            }
-        case list() | tuple():
-            return [_safe(item, depth - 1) for item in value]
-        case _:
-            return _safe_scalar(value)
+    """Turn whatever a caller sent into what JSON can hold; most of it is text."""
+    if isinstance(value, str):
+        return _clean(value)
+    if isinstance(value, Mapping | list | tuple):
+        return _safe_inside(value, depth) if depth else "…"
+    return _safe_scalar(value)
+
+
+def _safe_inside(
+    value: Mapping[object, object] | list[object] | tuple[object, ...], depth: int
+) -> object:
+    if isinstance(value, Mapping):
+        return {
+            _clean(str(name)[:NAME_LIMIT]): _safe(item, depth - 1)
+            for name, item in value.items()
+        }
+    return [_safe(item, depth - 1) for item in value]
 
 
 def _safe_scalar(value: object) -> object:
