@@ -14,6 +14,7 @@ from typing import Protocol
 from heartbeats.journal.entries import Entry, encode_entry, segment
 from heartbeats.journal.errors import JournalUnavailable
 from heartbeats.journal.limits import Limits, Shares
+from heartbeats.journal.patience import Patience
 
 COMMITS_IN_FLIGHT = 2
 SEGMENT_BYTES = 32 * 1024
@@ -39,9 +40,24 @@ class _Waiting:
     """An entry that is not stored yet, and who waits for it."""
 
     written: bytes
-    stored: asyncio.Future[int]
-    identity: tuple[object, ...]
-    callers: int = 1
+    callers: list[asyncio.Future[int]]
+
+    @property
+    def is_wanted(self) -> bool:
+        """Tell whether anybody still waits for it."""
+        return not all(caller.done() for caller in self.callers)
+
+    def tell(self, revision: int) -> None:
+        """Tell everybody who still waits that it is stored."""
+        for caller in self.callers:
+            if not caller.done():
+                caller.set_result(revision)
+
+    def fail(self, error: Exception) -> None:
+        """Tell everybody who still waits that it is not known to be stored."""
+        for caller in self.callers:
+            if not caller.done():
+                caller.set_exception(error)
 
 
 class Journal:
@@ -65,6 +81,7 @@ class Journal:
         self._waiting: dict[tuple[object, ...], _Waiting] = {}
         self._waiting_bytes = 0
         self._commits: set[asyncio.Task[None]] = set()
+        self._ends = Patience()
         self._pending = 0
 
     @property
@@ -72,40 +89,34 @@ class Journal:
         """How many callers wait for their commit."""
         return self._pending
 
-    async def record(self, entry: Entry) -> int:
+    async def record(self, entry: Entry, *, within: float | None = None) -> int:
         """Return the revision of the entry's segment once it is stored.
 
-        Raises JournalUnavailable at once when too much waits, and after `patience`.
+        Raises JournalUnavailable at once when too much waits, and at the latest after
+        so many seconds, `patience` if nothing is said.
         """
-        waiting = self._admit(entry)
+        stored: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._admit(entry, stored)
+        self._ends.watch(stored, self._patience if within is None else within)
         self._pending += 1
         try:
-            async with asyncio.timeout(self._patience):
-                return await asyncio.shield(waiting.stored)
-        except TimeoutError as error:
-            raise JournalUnavailable(
-                f"the journal did not answer within {self._patience:g} s; "
-                "try again later"
-            ) from error
+            return await stored
         finally:
             self._pending -= 1
-            waiting.callers -= 1
 
-    def _admit(self, entry: Entry) -> _Waiting:
+    def _admit(self, entry: Entry, caller: asyncio.Future[int]) -> None:
         """Give an entry its place in the next commit."""
         identity = _identity(entry)
         waiting = self._waiting.get(identity)
         if waiting is not None:
-            waiting.callers += 1
-            return waiting
+            waiting.callers.append(caller)
+            return
         written = encode_entry(entry)
         self._check_room(len(written))
         self._shares.take(entry.uid, len(written), now=self._monotonic())
-        stored: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        waiting = self._waiting[identity] = _Waiting(written, stored, identity)
+        self._waiting[identity] = _Waiting(written, [caller])
         self._waiting_bytes += len(written)
         self._pump()
-        return waiting
 
     def _check_room(self, size: int) -> None:
         limits, entries = self._limits, len(self._waiting)
@@ -136,7 +147,7 @@ class Journal:
                 break
             del self._waiting[identity]
             self._waiting_bytes -= len(first.written)
-            if first.callers:
+            if first.is_wanted:
                 group.append(first)
                 size += len(first.written) + 1
         return group
@@ -159,13 +170,12 @@ class Journal:
             raise
         else:
             for each in group:
-                each.stored.set_result(revision)
+                each.tell(revision)
 
 
 def _fail(group: Iterable[_Waiting], error: Exception) -> None:
     for each in group:
-        each.stored.set_exception(error)
-        each.stored.exception()  # nobody may wait any more; that is no news
+        each.fail(error)
 
 
 def _identity(entry: Entry) -> tuple[object, ...]:

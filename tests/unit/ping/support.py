@@ -12,6 +12,7 @@ from heartbeats.core.model import CheckIn, Health, MonitorKey, Uid
 from heartbeats.core.tokens import Key, is_ours, mint
 from heartbeats.edges.ping.ports import MonitorView, NotSureError
 from heartbeats.edges.ping.service import PingService
+from heartbeats.journal import JournalUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -69,9 +70,15 @@ class FakeRecorder:
         self.views: list[MonitorView] = []
         self.before: Callable[[], Awaitable[object]] | None = None
 
-    async def record(self, view: MonitorView, check_in: CheckIn) -> None:
+    async def record(
+        self, view: MonitorView, check_in: CheckIn, *, within: float
+    ) -> None:
         if self.before is not None:
-            await self.before()
+            try:
+                async with asyncio.timeout(within):
+                    await self.before()
+            except TimeoutError as error:
+                raise JournalUnavailable("not in time") from error
         self.views.append(view)
         self.check_ins.append(check_in)
 

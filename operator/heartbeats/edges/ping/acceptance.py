@@ -6,8 +6,9 @@ returned, and 404 is said only when it is proven.
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
+
+from msgspec import Struct
 
 from heartbeats.clock import Clock
 from heartbeats.core.model import CheckIn, Kind
@@ -17,8 +18,7 @@ from heartbeats.edges.ping.requests import Call
 from heartbeats.journal import JournalUnavailable, ShareExceeded
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Report(Struct, frozen=True, kw_only=True):
     """What a dialect read from a request."""
 
     kind: Kind
@@ -29,9 +29,9 @@ class Report:
     """Written by the caller for us; kept whatever `--capture-output` says."""
     output: str = ""
     """The job's own output; `--capture-output` decides about it."""
-    streams: Mapping[str, str] = field(default_factory=dict)
+    streams: Mapping[str, str] = {}
     """Output with names (stdout, stderr), for the event log."""
-    detail: Mapping[str, object] = field(default_factory=dict)
+    detail: Mapping[str, object] = {}
     """More for the event log."""
 
 
@@ -105,13 +105,13 @@ class Acceptance:
         """Return when the report is stored; refuses with 503 when it may not be."""
         check_in = self._check_in(call, report)
         try:
-            async with asyncio.timeout(self._patience - call.waited):
-                await self._recorder.record(view, check_in)
+            left = self._patience - call.waited
+            await self._recorder.record(view, check_in, within=left)
         except ShareExceeded as error:
             self._refused.note(call, report.kind)
             await asyncio.sleep(self._share_delay)
             raise answers.too_many(str(error)) from error
-        except (JournalUnavailable, TimeoutError) as error:
+        except JournalUnavailable as error:
             self._refused.note(call, report.kind)
             raise answers.not_ready() from error
 

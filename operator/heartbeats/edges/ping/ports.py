@@ -3,9 +3,10 @@
 Protocols and the values they carry; no I/O and no HTTP.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
+
+from msgspec import Struct
 
 from heartbeats.core.model import CheckIn, Health, MonitorKey, Reason, Uid
 
@@ -14,8 +15,7 @@ class NotSureError(Exception):
     """Nobody can say yet whether a token names a monitor: 503, never 404."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MonitorView:
+class MonitorView(Struct, frozen=True, kw_only=True):
     """What the ping service knows of a monitor: enough to record and to answer."""
 
     key: MonitorKey
@@ -72,8 +72,13 @@ class Directory(Protocol):
 class Recorder(Protocol):
     """Stores check-ins durably."""
 
-    async def record(self, view: MonitorView, check_in: CheckIn) -> None:
-        """Return when the check-in is stored; raises JournalUnavailable."""
+    async def record(
+        self, view: MonitorView, check_in: CheckIn, *, within: float
+    ) -> None:
+        """Return when the check-in is stored.
+
+        Raises JournalUnavailable, after `within` seconds at the latest.
+        """
         ...
 
 

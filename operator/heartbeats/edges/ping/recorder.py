@@ -24,10 +24,13 @@ class JournalRecorder:
         self._journal = journal
         self._on_refused = on_refused
 
-    async def record(self, view: MonitorView, check_in: CheckIn) -> None:
+    async def record(
+        self, view: MonitorView, check_in: CheckIn, *, within: float
+    ) -> None:
         """Return when the check-in is stored; raises JournalUnavailable."""
+        entry = Entry(view.key, view.uid, check_in)
         try:
-            await self._journal.record(Entry(view.key, view.uid, check_in))
+            await self._journal.record(entry, within=within)
         except ShareExceeded:
             raise
         except (JournalUnavailable, asyncio.CancelledError):
