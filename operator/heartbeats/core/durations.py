@@ -8,6 +8,7 @@ Go's `time.ParseDuration` does. Pure: no clock, no I/O.
 import re
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
@@ -44,6 +45,7 @@ class DurationError(ValueError):
     """A text is no duration; the message says what to write instead."""
 
 
+@lru_cache(maxsize=256)
 def parse(text: str) -> timedelta:
     """Read a duration of h, m, s and ms, such as "1h30m"; DurationError if wrong.
 

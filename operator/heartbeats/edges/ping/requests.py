@@ -21,16 +21,10 @@ MESSAGE_LIMIT = 2_000
 MAX_EXIT_CODE = 255
 LONGEST_DURATION = timedelta(days=366)
 
-_BOTS = (
-    "twitterbot",
-    "slackbot",
-    "googlebot",
-    "discordbot",
-    "facebot",
-    "facebookexternalhit",
-    "telegrambot",
-    "whatsapp",
-    "linkedinbot",
+_BOTS = re.compile(
+    "twitterbot|slackbot|googlebot|discordbot|facebot|facebookexternalhit|telegrambot"
+    "|whatsapp|linkedinbot",
+    re.IGNORECASE,
 )
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
@@ -134,8 +128,7 @@ class Call:
 
 def is_bot(http: web.BaseRequest) -> bool:
     """Tell whether a link preview asks: nobody's job ran then."""
-    agent = http.headers.get("User-Agent", "").lower()
-    return any(bot in agent for bot in _BOTS)
+    return _BOTS.search(http.headers.get("User-Agent", "")) is not None
 
 
 def bearer(http: web.BaseRequest) -> str:

@@ -116,7 +116,7 @@ class Match:
 
 
 _TOKEN = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_CODE = re.compile(r"[0-9]+")
+TOKEN_LENGTH = 36
 _WORD = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _WORDED = (("{t}",), ("{key}", "{t}"))
 
@@ -168,9 +168,9 @@ class Router:
 
 
 def _kind_of(segment: str) -> str:
-    if _TOKEN.fullmatch(segment):
+    if len(segment) == TOKEN_LENGTH and _TOKEN.fullmatch(segment):
         return "{t}"
-    if _CODE.fullmatch(segment):
+    if segment.isdecimal() and segment.isascii():
         return "{code}"
     # Braces in a real path are no placeholders.
     return segment if "{" not in segment else "{"
