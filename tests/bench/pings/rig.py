@@ -63,10 +63,17 @@ class Role:
 
     def metric(self, name: str) -> float:
         """Sum a metric over its labels."""
+        return sum(self._values(name))
+
+    def newest(self, name: str) -> float:
+        """Return the largest value of a metric over its labels; 0 without any."""
+        return max(self._values(name), default=0.0)
+
+    def _values(self, name: str) -> list[float]:
         with urlopen(f"{self.urls['metrics']}/metrics", timeout=30) as answer:  # noqa: S310
             lines = answer.read().decode().splitlines()
         found = [each for each in lines if each.startswith((f"{name} ", f"{name}{{"))]
-        return sum(float(each.rpartition(" ")[2]) for each in found)
+        return [float(each.rpartition(" ")[2]) for each in found]
 
 
 @dataclass
