@@ -7,11 +7,9 @@ happens; what a killed run left behind is cleared by the next that takes its pla
 import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
-
-from msgspec.structs import replace
 
 from heartbeats.cluster.controlplane import ControlPlane, remove
 from heartbeats.cluster.embedded import start
