@@ -6,10 +6,10 @@ restored; the host and the heartbeat's id are replaced when it is run
 is moved into the test's folder, where no other run writes it.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 
 from support.kube import Kube
 from support.operators import RunningOperator
