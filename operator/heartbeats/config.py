@@ -94,7 +94,7 @@ class Config:
     ping_secrets: bool = True
     api_write_budget: float = 50.0
     """Status writes a second."""
-    journal_bytes_per_second: int = 4 * 1024 * 1024
+    journal_bytes_per_second: int = 1024 * 1024
     exclude_namespaces: tuple[str, ...] = ()
     dialects: tuple[str, ...] = ()
     """The ping protocols that are answered; none named: all."""

@@ -113,11 +113,12 @@ ADDRESS = AddressType()
 @click.option(
     "--journal-bytes-per-second",
     type=click.IntRange(min=1024),
-    default=4 * 1024 * 1024,
+    default=1024 * 1024,
     show_default=True,
     metavar="BYTES",
-    help="How many bytes of pings a ping process stores a second, on average over "
-    "some seconds. What is more is answered with 503 and Retry-After.",
+    help="How many bytes of pings a ping process stores a second, on average; what "
+    "64 seconds allow may come at once. What is more is answered with 503 and "
+    "Retry-After. etcd keeps ten minutes' worth of it.",
 )
 @click.option(
     "--auto-monitor",

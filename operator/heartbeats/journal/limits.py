@@ -17,10 +17,15 @@ MOST_SHARES = 20_000
 class Limits:
     """What the journal takes, and how much of it may wait."""
 
-    bytes_per_second: float = 4 * 1024 * 1024
-    """Of entries, on average over a few seconds (`--journal-bytes-per-second`)."""
-    burst_seconds: float = 5.0
-    """So many seconds' worth of bytes may come at once."""
+    bytes_per_second: float = 1024 * 1024
+    """Of entries, on average (`--journal-bytes-per-second`).
+
+    etcd keeps what was deleted for 5 to 10 minutes, until its history is compacted,
+    and takes no more writes at 2 GiB: 600 s of this must stay far below.
+    """
+    burst_seconds: float = 64.0
+    """So many seconds' worth of bytes may come at once: 64 MiB are the outputs of
+    thousands of jobs that fail together."""
     waiting_bytes: int = 8 * 1024 * 1024
     """Of entries that are not stored yet."""
     waiting_entries: int = 20_000
