@@ -27,7 +27,7 @@ OPERATOR_MAY: dict[str, Right] = {
     "list the pods of a failed Job": ("list", "", "pods", ELSEWHERE),
     "read the annotations of namespaces": ("watch", "", "namespaces", {}),
     "tell of a flip": ("create", "events.k8s.io", "events", ELSEWHERE),
-    "tell of a flip the old way": ("create", "", "events", ELSEWHERE),
+    "read what a CronJob's controller says": ("list", "", "events", ELSEWHERE),
     "create a monitor": ("create", OURS, "heartbeatmonitors", ELSEWHERE),
     "delete a monitor": ("delete", OURS, "heartbeatmonitors", ELSEWHERE),
     "write a status": (
@@ -43,7 +43,6 @@ OPERATOR_MAY: dict[str, Right] = {
     "read its key": ("get", "", "secrets", KEY),
     "deliver a URL": ("create", "", "secrets", ELSEWHERE),
     "deliver another URL": ("update", "", "secrets", ELSEWHERE),
-    "change its key": ("patch", "", "secrets", KEY),
     "read its policy": (
         *("get", ADMISSION, "validatingadmissionpolicies"),
         {"name": POLICY},
@@ -74,7 +73,11 @@ OPERATOR_MAY_NOT: dict[str, Right] = {
     "delete a Secret": ("delete", "", "secrets", ELSEWHERE),
     "patch a Secret, which prints it": ("patch", "", "secrets", ELSEWHERE),
     "read another Secret at home": ("get", "", "secrets", HOME),
+    "patch its key": ("patch", "", "secrets", KEY),
     "delete its key": ("delete", "", "secrets", KEY),
+    "rewrite what others have told": ("patch", "events.k8s.io", "events", ELSEWHERE),
+    "rewrite it the old way": ("patch", "", "events", ELSEWHERE),
+    "read what others have told": ("list", "events.k8s.io", "events", ELSEWHERE),
     "read ConfigMaps elsewhere": ("get", "", "configmaps", ELSEWHERE),
     "hold a Lease elsewhere": ("create", LEASES, "leases", ELSEWHERE),
     "change its policy": (

@@ -52,8 +52,8 @@ def test_the_operator_may_do_this_and_nothing_else_in_the_cluster() -> None:
         ("batch", "jobs"): READ,
         ("", "pods"): {"get", "list"},
         ("", "namespaces"): READ,
-        ("", "events"): {"list", "create", "patch"},
-        ("events.k8s.io", "events"): {"list", "create", "patch"},
+        ("", "events"): {"list"},
+        ("events.k8s.io", "events"): {"create"},
         ("heartbeats.dev", "heartbeatmonitors"): {*READ, "create", "patch", "delete"},
         ("heartbeats.dev", "heartbeatmonitors/status"): {"patch"},
         ("apiextensions.k8s.io", "customresourcedefinitions"): {"list", "watch"},
@@ -68,7 +68,7 @@ def test_the_operator_may_do_this_and_nothing_else_at_home() -> None:
             *(*READ, "create", "update", "patch", "delete"),
         },
         ("", "configmaps"): {*READ, "create", "delete", "deletecollection"},
-        ("", f"secrets:{KEY_SECRET}"): {"get", "patch", "update"},
+        ("", f"secrets:{KEY_SECRET}"): {"get"},
         ("", "secrets"): {"create"},
     }
 
