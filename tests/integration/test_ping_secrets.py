@@ -140,6 +140,17 @@ def service_account_token(namespace: str, name: str) -> Object:
     return manifest | {"type": "kubernetes.io/service-account-token"}
 
 
+def bootstrap_token(namespace: str) -> Object:
+    """Write what would let anybody join the cluster as a node."""
+    texts = {
+        "token-id": "abcdef",
+        "token-secret": "0123456789abcdef",
+        "usage-bootstrap-authentication": "true",
+    }
+    manifest = secret(namespace, "bootstrap-token-abcdef", stringData=texts)
+    return manifest | {"type": "bootstrap.kubernetes.io/token"}
+
+
 @pytest.mark.parametrize(
     ("namespace", "name"),
     [
@@ -156,6 +167,28 @@ def test_a_service_account_s_token_is_not_minted(
     with pytest.raises(RefusedError, match="type Opaque only") as caught:
         operator_account.create(manifest, dryRun="All")
     assert is_refused_by_the_policy(caught.value)
+
+
+@pytest.mark.parametrize("namespace", ["kube-system", SYSTEM])
+def test_a_bootstrap_token_is_not_minted(
+    operator_account: Kube, namespace: str
+) -> None:
+    with pytest.raises(RefusedError, match="type Opaque only") as caught:
+        operator_account.create(bootstrap_token(namespace), dryRun="All")
+    assert is_refused_by_the_policy(caught.value)
+
+
+def test_our_secret_is_not_turned_into_a_token(
+    kube: Kube, operator_account: Kube, namespace: str, uid: str
+) -> None:
+    operator_account.create(ping_secret(namespace, uid))
+    for token in (
+        service_account_token(namespace, "nightly-ping"),
+        bootstrap_token(namespace) | {"metadata": ping_secret(namespace)["metadata"]},
+    ):
+        with pytest.raises(RefusedError):
+            operator_account.replace(token)
+    assert kube.get(SECRETS, namespace, "nightly-ping")["type"] == "Opaque"
 
 
 def test_the_key_may_be_made_at_home(operator_account: Kube) -> None:
