@@ -15,7 +15,7 @@ from typing import Any
 from urllib.request import urlopen
 
 from heartbeats.cluster.progress import Progress
-from heartbeats.cluster.record import Options
+from heartbeats.cluster.record import EVERYTHING, Component, Options
 from heartbeats.core.model import MonitorKey
 from heartbeats.core.tokens import Key, mint
 from support.control_plane import install
@@ -179,10 +179,15 @@ def wait(is_done: Callable[[], Any], within: float, what: str) -> float:
 
 
 @contextmanager
-def rig(folder: Path, progress: Progress) -> Iterator[Rig]:
+def rig(
+    folder: Path,
+    progress: Progress,
+    *,
+    components: tuple[Component, ...] = EVERYTHING,
+) -> Iterator[Rig]:
     """Yield a new control plane with everything installed but no role running."""
     with (
-        own_control_plane(Options(fsync=True)) as plane,
+        own_control_plane(Options(components, fsync=True)) as plane,
         closing(Kube.from_kubeconfig(plane.kubeconfig)) as administrator,
     ):
         install(administrator)
