@@ -166,6 +166,14 @@ def test_kopf_is_tuned_for_small_lists_and_quick_returns() -> None:
     assert isinstance(tuned.persistence.diffbase_storage, NullDiffBase)
 
 
+@pytest.mark.parametrize("clusterwide", [True, False])
+def test_without_rights_in_the_cluster_kopf_looks_at_nothing_but_monitors(
+    clusterwide: bool,
+) -> None:
+    """Each look at definitions and namespaces would be refused, for ten minutes."""
+    assert settings(clusterwide=clusterwide).scanning.disabled is not clusterwide
+
+
 def test_of_all_definitions_kopf_reads_ours_only() -> None:
     selectors = settings().watching.field_selectors
     wanted = "metadata.name=heartbeatmonitors.heartbeats.dev"

@@ -64,9 +64,12 @@ def registry(credentials: Credentials, on_event: MonitorEvent) -> kopf.OperatorR
     return handlers
 
 
-def settings() -> kopf.OperatorSettings:
+def settings(*, clusterwide: bool = True) -> kopf.OperatorSettings:
     """Tune kopf: small lists, quick reconnects, no peering, no posting."""
     tuned = kopf.OperatorSettings()
+    # Whoever has rights in one namespace only may look at no definitions and at no
+    # namespaces; kopf would ask for them, and ask again for ten minutes.
+    tuned.scanning.disabled = not clusterwide
     tuned.peering.standalone = True
     tuned.posting.enabled = False
     tuned.watching.chunk_size = 500

@@ -110,7 +110,7 @@ class KopfThread:
         everywhere = self._namespace is None
         await kopf.operator(
             registry=registry(self._credentials, self._on_event),
-            settings=settings(),
+            settings=settings(clusterwide=everywhere),
             standalone=True,
             clusterwide=everywhere,
             namespaces=[] if self._namespace is None else [self._namespace],
