@@ -8,8 +8,8 @@ becomes somebody's Down. It may not decide anything about a monitor itself.
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -23,6 +23,9 @@ LONGEST_SLEEP = timedelta(seconds=5)
 """The wall clock may be stepped and the machine may sleep: look again often."""
 
 RETRY_AFTER = timedelta(seconds=2)
+
+EXPLAINED_WITHIN = 0.1
+"""Seconds that a verdict waits for its explanation once the evidence is there."""
 
 
 class EvidenceError(Exception):
@@ -39,7 +42,10 @@ class Evidence(Protocol):
         """
 
     async def explain(self, entries: Sequence[Entry]) -> None:
-        """Read what may say why these monitors hear nothing, if it can be read."""
+        """Read what may say why these monitors hear nothing, if it can be read.
+
+        Cancelled when it takes too long: what was read by then counts.
+        """
 
 
 class Observer(Protocol):
@@ -98,23 +104,35 @@ class Watchdog:
             for uid in due
             if (entry := self._ledger.get(uid)) and self._ledger.has_expired(entry, now)
         ]
-        if expired:
-            try:
-                await self._evidence.complete(expired)
-            except EvidenceError as error:
-                blind = [entry.uid for entry in expired]
-                self._postpone(blind, str(error), until=now + RETRY_AFTER)
-                due = [uid for uid in due if uid not in set(blind)]
-            else:
-                self._see_again()
         # Also of what is only late: a pod may be gone when its window ends.
-        await self._evidence.explain(
-            [entry for uid in due if (entry := self._ledger.get(uid))]
-        )
+        async with self._explaining(due):
+            if expired:
+                try:
+                    await self._evidence.complete(expired)
+                except EvidenceError as error:
+                    blind = {entry.uid for entry in expired}
+                    self._postpone(blind, str(error), until=now + RETRY_AFTER)
+                    due = [uid for uid in due if uid not in blind]
+                else:
+                    self._see_again()
         for uid in due:
             self._ledger.judge(uid, now=now)
 
-    def _postpone(self, due: list[Uid], why: str, *, until: datetime) -> None:
+    @asynccontextmanager
+    async def _explaining(self, due: Sequence[Uid]) -> AsyncIterator[None]:
+        """Read explanations while the evidence is read, and hardly longer."""
+        entries = [entry for uid in due if (entry := self._ledger.get(uid))]
+        reading = asyncio.create_task(self._evidence.explain(entries))
+        try:
+            yield
+            await asyncio.wait({reading}, timeout=EXPLAINED_WITHIN)
+        finally:
+            reading.cancel()
+            [failed] = await asyncio.gather(reading, return_exceptions=True)
+        if isinstance(failed, Exception):
+            logger.warning("What explains silence cannot be read: %r", failed)
+
+    def _postpone(self, due: Collection[Uid], why: str, *, until: datetime) -> None:
         monotonic = self._clock.monotonic()
         if self._blind_since is None:
             logger.warning("%d deadlines are not judged: %s", len(due), why)

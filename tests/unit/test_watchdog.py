@@ -35,6 +35,10 @@ class Witness:
     def __init__(self) -> None:
         self.missing = ""
         self.asked: list[int] = []
+        self.readable = asyncio.Event()
+        self.readable.set()
+        self.given_up = False
+        self.flaw: Exception | None = None
 
     async def complete(self, entries: Sequence[Entry]) -> None:
         self.asked.append(len(entries))
@@ -42,7 +46,13 @@ class Witness:
             raise EvidenceError(self.missing)
 
     async def explain(self, entries: Sequence[Entry]) -> None:
-        self.explained = len(entries)
+        if self.flaw is not None:
+            raise self.flaw
+        try:
+            await self.readable.wait()
+        except asyncio.CancelledError:
+            self.given_up = True
+            raise
 
 
 class Tally:
@@ -148,3 +158,20 @@ async def test_a_wall_clock_that_jumps_forward_is_noticed_within_five_seconds() 
     assert kennel.health is Health.DOWN
     assert kennel.entry.state.changed_at == DEADLINE
     task.cancel()
+
+
+@pytest.mark.looptime
+async def test_no_verdict_waits_for_its_explanation() -> None:
+    kennel = Kennel()
+    kennel.witness.readable.clear()
+    await kennel.run_until(DEADLINE + 1.5 * SECOND)
+    assert kennel.health is Health.DOWN
+    assert kennel.witness.given_up
+
+
+@pytest.mark.looptime
+async def test_an_explanation_that_cannot_be_read_stops_no_verdict() -> None:
+    kennel = Kennel()
+    kennel.witness.flaw = ValueError("a bug")
+    await kennel.run_until(DEADLINE + 1.5 * SECOND)
+    assert kennel.health is Health.DOWN

@@ -72,7 +72,8 @@ class OperatorRole:
         guard = Guard(client, config.own_namespace) if config.ping_secrets else None
         self._urls = PingUrls(client, guard, public_url)
         effects = Effects(self.writer, told, self._urls, clock, metrics)
-        self.jobs = JobBook(ClusterPods(client), Refusals(client), clock)
+        refusals = Refusals(client, config.namespace)
+        self.jobs = JobBook(ClusterPods(client), refusals, clock)
         defaults = Defaults(config.cluster_time_zone)
         self.ledger = Ledger(self.jobs, effects, defaults)
         self._discovery = Autodiscovery(

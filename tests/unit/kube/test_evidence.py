@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from heartbeats.core.model import CronJobFacts, Source
+from heartbeats.core.model import CronJobFacts, Source, Uid
 from heartbeats.edges.kube.errors import Forbidden, StaleError, Unreachable
 from heartbeats.edges.kube.evidence import WITHIN, StreamEvidence
-from heartbeats.edges.kube.jobbook import JobBook
+from heartbeats.edges.kube.jobbook import MOST_READ_ALONE, JobBook
 from heartbeats.edges.kube.objects import Job, Pod
 from heartbeats.edges.kube.presence import Presences
 from heartbeats.watchdog import EvidenceError
@@ -61,6 +61,10 @@ class Refused:
     async def of(self, cron_job: CronJobFacts) -> str:
         self.asked.append(cron_job.name)
         return ""
+
+    async def of_all(self) -> dict[Uid, str]:
+        self.asked.append("all")
+        return {Uid("cj-job"): "The controller says FailedCreate: no quota"}
 
 
 class ScriptedPresences(Presences):
@@ -229,3 +233,32 @@ async def test_what_is_stuck_is_explained_for_each_due_cronjob(court: Court) -> 
 async def test_a_missing_cronjob_has_nothing_to_explain(court: Court) -> None:
     await court.evidence.explain([court.bench.watching("gone")])
     assert (court.pods.inspected, court.refused.asked) == ([], [])
+
+
+async def test_many_silent_cronjobs_are_explained_by_one_list(court: Court) -> None:
+    names = ["job", *(f"job-{number}" for number in range(MOST_READ_ALONE))]
+    for name in names:
+        court.bench.cron_job(name)
+    entries = [court.bench.watching(name) for name in names]
+    await court.evidence.explain(entries)
+    assert court.refused.asked == ["all"]
+    told = [court.book.hindrances(Uid(f"cj-{name}")).refused for name in names]
+    assert told == ["The controller says FailedCreate: no quota"] + [""] * (
+        len(names) - 1
+    )
+
+
+async def test_readings_that_are_given_up_leave_nothing_behind(court: Court) -> None:
+    court.pods.readable.clear()
+    for number in range(20):
+        name = f"job-{number}"
+        court.bench.cron_job(name)
+        mine = [owner(uid=f"cj-{name}")]
+        court.book.see(job(f"{name}-29000000", {"active": 1}, ownerReferences=mine))
+    entries = [court.bench.watching(f"job-{number}") for number in range(20)]
+    reading = asyncio.create_task(court.evidence.explain(entries))
+    await asyncio.wait([reading], timeout=0.01)
+    assert 1 < len(court.pods.inspected) < 20
+    reading.cancel()
+    await asyncio.wait([reading])
+    assert reading.cancelled()

@@ -72,6 +72,11 @@ class ScriptedRefusals:
             raise self.error
         return self.said
 
+    async def of_all(self) -> dict[Uid, str]:
+        if self.error is not None:
+            raise self.error
+        return {FACTS.uid: self.said}
+
 
 class Desk:
     """A book, its pods and whoever hears of its reports."""
@@ -330,7 +335,7 @@ async def test_inspecting_says_why_a_job_is_stuck(
     desk.pods.pods = pods
     desk.book.see(job("nightly-29000000", {"active": 1}, uid="j-1"))
     desk.book.see(job("nightly-29000060", RUNNING, uid="j-2"))
-    await desk.book.inspect(FACTS)
+    await desk.book.inspect([FACTS])
     assert desk.book.hindrances(CRON_JOB).pending == {slot(29_000_000): expected}
     assert desk.pods.asked == ["j-1"]
 
@@ -338,7 +343,7 @@ async def test_inspecting_says_why_a_job_is_stuck(
 async def test_pods_that_cannot_be_inspected_are_a_reason_too(desk: Desk) -> None:
     desk.pods.error = Forbidden("no right")
     desk.book.see(job("nightly-29000000", {"active": 1}))
-    await desk.book.inspect(FACTS)
+    await desk.book.inspect([FACTS])
     [why] = desk.book.hindrances(CRON_JOB).pending.values()
     assert why == "its pods cannot be read: no right"
 
@@ -347,7 +352,7 @@ async def test_pods_that_cannot_be_inspected_are_a_reason_too(desk: Desk) -> Non
 async def test_inspecting_is_not_held_up_by_silence(desk: Desk) -> None:
     desk.pods.readable.clear()
     desk.book.see(job("nightly-29000000", {"active": 1}))
-    await desk.book.inspect(FACTS)
+    await desk.book.inspect([FACTS])
     assert asyncio.get_running_loop().time() == READ_SECONDS
     [why] = desk.book.hindrances(CRON_JOB).pending.values()
     assert why.startswith("its pods cannot be read")
@@ -356,7 +361,7 @@ async def test_inspecting_is_not_held_up_by_silence(desk: Desk) -> None:
 async def test_a_reason_is_forgotten_when_the_job_changes(desk: Desk) -> None:
     desk.pods.pods = []
     desk.book.see(job("nightly-29000000", {"active": 1}))
-    await desk.book.inspect(FACTS)
+    await desk.book.inspect([FACTS])
     desk.book.see(job("nightly-29000000", {"active": 2}))
     assert set(desk.book.hindrances(CRON_JOB).pending.values()) == {
         "its pod is not ready."
@@ -486,7 +491,7 @@ def test_what_is_left_of_a_cronjobs_runs(desk: Desk) -> None:
 async def test_a_job_deleted_before_it_was_ready_keeps_its_reason(desk: Desk) -> None:
     desk.pods.pods = []
     desk.book.see(job("nightly-29000000", {"active": 1}))
-    await desk.book.inspect(FACTS)
+    await desk.book.inspect([FACTS])
     desk.book.lose(job("nightly-29000000", {"active": 1}))
     [why] = desk.book.hindrances(CRON_JOB).pending.values()
     assert why == "the Job has no pod; its Job was deleted before it was ready."
@@ -504,10 +509,10 @@ def test_the_newest_of_many_deleted_jobs_are_remembered(desk: Desk) -> None:
 
 async def test_without_a_job_the_controller_is_asked(desk: Desk) -> None:
     desk.refusals.said = "The controller says FailedCreate: exceeded quota"
-    await desk.book.inspect(FACTS)
+    await desk.book.inspect([FACTS])
     assert desk.book.hindrances(CRON_JOB).refused == desk.refusals.said
     desk.refusals.error = Forbidden("no right")
-    await desk.book.inspect(FACTS)
+    await desk.book.inspect([FACTS])
     said = desk.book.hindrances(CRON_JOB).refused
     assert said == "Its Events cannot be read: no right"
     desk.book.forget(CRON_JOB)

@@ -26,15 +26,18 @@ class EventApi(MemoryApi):
 
     async def list_page(self, resource: Resource, **options: Any) -> Page:
         assert resource.plural == "events"
-        assert options["namespace"] == "shop"
+        assert options["namespace"] in ("shop", None)
         self.asked.append(options["params"])
         items = [msgspec.Raw(msgspec.json.encode(each)) for each in self.events]
         return Page(ListMeta(version="9"), items)
 
-    def say(self, reason: str, message: str = "", version: int = 1) -> None:
+    def say(
+        self, reason: str, message: str = "", version: int = 1, of: str = "cj-1"
+    ) -> None:
         meta = {"name": f"e{version}", "uid": f"e{version}"}
         meta["resourceVersion"] = str(version)
-        self.events.append({"metadata": meta, "reason": reason, "message": message})
+        about = {"reason": reason, "message": message, "involvedObject": {"uid": of}}
+        self.events.append({"metadata": meta, **about})
 
 
 async def test_the_newest_refusal_is_told() -> None:
@@ -58,3 +61,17 @@ async def test_a_long_message_is_cut() -> None:
     api = EventApi()
     api.say("FailedCreate", "x" * 5000)
     assert len(await Refusals(api).of(CRON_JOB)) == MESSAGE_LIMIT
+
+
+async def test_the_refusals_of_all_cronjobs_are_one_list() -> None:
+    api = EventApi()
+    api.say("FailedCreate", "exceeded quota: none", version=1)
+    api.say("FailedCreate", "exceeded quota: all", version=3)
+    api.say("UnknownTimeZone", "Mars/Olympus", version=2, of="cj-2")
+    api.say("Unhealthy", "probe failed", version=4, of="cj-3")
+    said = await Refusals(api).of_all()
+    assert {uid: text for uid, text in said.items() if text} == {
+        Uid("cj-1"): "The controller says FailedCreate: exceeded quota: all",
+        Uid("cj-2"): "The controller says UnknownTimeZone: Mars/Olympus",
+    }
+    assert api.asked == [{"fieldSelector": "involvedObject.kind=CronJob,type=Warning"}]

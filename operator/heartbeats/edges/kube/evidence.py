@@ -59,7 +59,5 @@ class StreamEvidence:
 
     async def explain(self, entries: Sequence[Entry]) -> None:
         """Read what may say why runs do not appear; no verdict depends on it."""
-        for entry in entries:
-            facts = self._ledger.cron_job_of(entry)
-            if facts is not None:
-                await self._jobs.inspect(facts)
+        found = [self._ledger.cron_job_of(entry) for entry in entries]
+        await self._jobs.inspect({each.uid: each for each in found if each}.values())

@@ -5,7 +5,7 @@ each report once. It also knows what keeps runs from appearing, for explanations
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Coroutine, Iterable
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -22,13 +22,20 @@ from heartbeats.edges.kube.store import Change, ObjectEvent
 
 MAX_DELETED_SLOTS = 32
 NOT_READY = "its pod is not ready."
+READERS = 8
+MOST_READ_ALONE = 8
+"""Beyond so many silent CronJobs one list of all their Events is cheaper."""
 
 
 class Refused(Protocol):
     """Reads why the controller created no Job."""
 
     async def of(self, cron_job: CronJobFacts) -> str:
-        """Return a sentence, or nothing."""
+        """Return a sentence, or nothing; raises ApiError."""
+        ...
+
+    async def of_all(self) -> dict[Uid, str]:
+        """Return the sentence of each CronJob that there is one for; ApiError."""
         ...
 
 
@@ -151,27 +158,43 @@ class JobBook:
         """Return when every failed Job seen so far has been reported."""
         await self._reports.settled()
 
-    async def inspect(self, cron_job: CronJobFacts) -> None:
-        """Read what keeps the runs of a CronJob from appearing."""
-        pending = self._pending(cron_job.uid)
-        for job in pending:
-            try:
-                async with asyncio.timeout(READ_SECONDS):
-                    pods = await self._pods.of(job)
-            except (KubeError, TimeoutError) as error:
-                self._waits[job.metadata.uid] = f"its pods cannot be read: {error}"
-            else:
-                self._waits[job.metadata.uid] = explain_wait(pods)
-        if not pending:
-            await self._read_refusal(cron_job)
+    async def inspect(self, cron_jobs: Collection[CronJobFacts]) -> None:
+        """Read what keeps the runs of CronJobs from appearing, some at once."""
+        pending = {facts.uid: self._pending(facts.uid) for facts in cron_jobs}
+        silent = [facts for facts in cron_jobs if not pending[facts.uid]]
+        reads = [self._read_wait(job) for jobs in pending.values() for job in jobs]
+        if len(silent) > MOST_READ_ALONE:
+            reads.append(self._read_refusals(silent))
+        else:
+            reads += [self._read_refusal(facts) for facts in silent]
+        await _some_at_once(reads)
+
+    async def _read_wait(self, job: Job) -> None:
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                pods = await self._pods.of(job)
+        except (KubeError, TimeoutError) as error:
+            self._waits[job.metadata.uid] = f"its pods cannot be read: {error}"
+        else:
+            self._waits[job.metadata.uid] = explain_wait(pods)
 
     async def _read_refusal(self, cron_job: CronJobFacts) -> None:
         try:
             async with asyncio.timeout(READ_SECONDS):
                 said = await self._refused.of(cron_job)
         except (KubeError, TimeoutError) as error:
-            said = f"Its Events cannot be read: {error}"
+            said = _unread(error)
         self._refusals[cron_job.uid] = said
+
+    async def _read_refusals(self, cron_jobs: Iterable[CronJobFacts]) -> None:
+        """Read those of many by one list: something is wrong with the cluster."""
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                said = await self._refused.of_all()
+        except (KubeError, TimeoutError) as error:
+            said = {facts.uid: _unread(error) for facts in cron_jobs}
+        for facts in cron_jobs:
+            self._refusals[facts.uid] = said.get(facts.uid, "")
 
     async def run(self) -> None:
         """Read the pods of failed Jobs until cancelled."""
@@ -197,6 +220,24 @@ class JobBook:
         slots[slot_at] = f"{why.rstrip('.')}; its Job was deleted before it was ready."
         while len(slots) > MAX_DELETED_SLOTS:
             del slots[min(slots)]
+
+
+async def _some_at_once(reads: Iterable[Coroutine[None, None, None]]) -> None:
+    left = list(reads)
+
+    async def work() -> None:
+        while left:
+            await left.pop()
+
+    try:
+        await asyncio.gather(*(work() for _ in range(min(READERS, len(left)))))
+    finally:
+        for unread in left:
+            unread.close()
+
+
+def _unread(error: Exception) -> str:
+    return f"Its Events cannot be read: {error}"
 
 
 def _happened_at(job: Job) -> datetime:

@@ -6,7 +6,9 @@ one.
 
 from typing import Final
 
-from heartbeats.core.model import CronJobFacts
+import msgspec
+
+from heartbeats.core.model import CronJobFacts, Uid
 from heartbeats.edges.kube.client import Client
 from heartbeats.edges.kube.decode import Decoder, Odd
 from heartbeats.edges.kube.objects import KubeObject, Time
@@ -30,6 +32,12 @@ TELLING: Final = frozenset(
 )
 MESSAGE_LIMIT = 300
 PAGE = 100
+MOST_PAGES = 10
+"""Of 500 Events: explanations are not worth more."""
+
+
+class _Involved(msgspec.Struct, frozen=True, gc=False):
+    uid: Uid = Uid("")
 
 
 class _Event(KubeObject, frozen=True, gc=False, kw_only=True, rename="camel"):
@@ -37,13 +45,15 @@ class _Event(KubeObject, frozen=True, gc=False, kw_only=True, rename="camel"):
     message: str = ""
     last_timestamp: Time | None = None
     event_time: Time | None = None
+    involved_object: _Involved = _Involved()
 
 
 class Refusals:
     """Reads what the controller said about a CronJob last."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, namespace: str | None = None) -> None:
         self._client = client
+        self._namespace = namespace
         self._decoder = Decoder(CORE_EVENTS, _Event)
 
     async def of(self, cron_job: CronJobFacts) -> str:
@@ -56,6 +66,25 @@ class Refusals:
         )
         found = [self._decoder.object(raw) for raw in page.items or ()]
         return _newest([each for each in found if not isinstance(each, Odd)])
+
+    async def of_all(self) -> dict[Uid, str]:
+        """Return the sentences by CronJob, of Warnings only; raises ApiError."""
+        by_uid: dict[Uid, list[_Event]] = {}
+        token = ""
+        for _ in range(MOST_PAGES):
+            page = await self._client.list_page(
+                CORE_EVENTS,
+                namespace=self._namespace,
+                token=token,
+                params={"fieldSelector": "involvedObject.kind=CronJob,type=Warning"},
+            )
+            for each in map(self._decoder.object, page.items or ()):
+                if not isinstance(each, Odd):
+                    by_uid.setdefault(each.involved_object.uid, []).append(each)
+            token = page.metadata.token
+            if not token:
+                break
+        return {uid: _newest(events) for uid, events in by_uid.items()}
 
 
 def _newest(events: list[_Event]) -> str:
