@@ -46,6 +46,7 @@ class Witness:
             raise EvidenceError(self.missing)
 
     async def explain(self, entries: Sequence[Entry]) -> None:
+        self.explained = len(entries)
         if self.flaw is not None:
             raise self.flaw
         try:
