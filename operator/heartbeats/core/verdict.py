@@ -8,6 +8,7 @@ change becomes a flip. It may not change anything else about a state.
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from msgspec.structs import replace
 
@@ -110,6 +111,7 @@ def stable_id(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]
 
 
+@lru_cache(maxsize=1024)
 def instant(at: datetime) -> str:
     """Write an instant as Kubernetes does."""
     return at.strftime("%Y-%m-%dT%H:%M:%SZ")
