@@ -141,6 +141,7 @@ class Acceptance:
         if peer := call.peer():
             detail["remote_addr"] = peer
         message = "\n".join(filter(None, (report.message, output)))
+        secret = _secret_in(call.token)
         return CheckIn(
             id=self._new_id(),
             kind=report.kind,
@@ -148,12 +149,22 @@ class Acceptance:
             run_id=report.run_id,
             duration=report.duration,
             exit_code=report.exit_code,
-            source=call.source(),
-            message=texts.cut(message, answers.BODY_LIMIT),
+            source=texts.hide(call.source(), secret),
+            message=texts.cut(texts.hide(message, secret), answers.BODY_LIMIT),
             ambiguous=self._refused.explains(call, report.kind),
-            detail=tuple(detail.items()),
+            detail=tuple(
+                (name, texts.hide_in(each, secret)) for name, each in detail.items()
+            ),
         )
 
     def _captures(self, kind: Kind) -> bool:
         """Keep the output of failures; that of a success is nobody's to read."""
         return self._capture_failures and kind is not Kind.SUCCESS
+
+
+def _secret_in(token: str) -> str:
+    """Return what must not be told on: a job's output often holds the URL it calls.
+
+    Of a word behind a key the key is the secret; the word names the job.
+    """
+    return token.partition("/")[0]

@@ -4,6 +4,10 @@ Pure functions. What they return can be put into JSON, a status or a terminal.
 """
 
 import codecs
+import re
+
+HIDDEN = "\N{HORIZONTAL ELLIPSIS}"
+"""Stands where a secret stood."""
 
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
@@ -43,6 +47,26 @@ def cut(text: str, limit: int) -> str:
         return text
     data = text.encode()
     return text if len(data) <= limit else data[:limit].decode(errors="ignore")
+
+
+def hide(text: str, secret: str) -> str:
+    """Leave a secret out, whether it is written in small or in large letters."""
+    if secret.lower() not in text.lower():
+        return text
+    return re.sub(re.escape(secret), HIDDEN, text, flags=re.IGNORECASE)
+
+
+def hide_in(value: object, secret: str) -> object:
+    """Leave a secret out of everything that a JSON value says."""
+    match value:
+        case str():
+            return hide(value, secret)
+        case dict():
+            return {hide(str(k), secret): hide_in(v, secret) for k, v in value.items()}
+        case list() | tuple():
+            return [hide_in(each, secret) for each in value]
+        case _:
+            return value
 
 
 def _without_surrogates(text: str) -> str:
