@@ -23,11 +23,14 @@ _UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _ANY_CASE_UUID = "[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 _TO_255 = "0*([0-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5])"
 
+_WORD = "[A-Za-z0-9_-]{1,128}"
+
 PLACES: Mapping[str, Schema] = {
     "t": {
         "type": "string",
-        "pattern": f"^{_UUID}$",
-        "description": "The monitor's token, from its Secret.",
+        "pattern": f"^({_UUID}|{_WORD})$",
+        "description": "The monitor's token, from its Secret: a UUID. One that was "
+        "imported from elsewhere may be any word, but not at the root.",
     },
     "code": {
         "type": "string",
