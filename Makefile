@@ -122,6 +122,18 @@ lock: $(READY) ## Renew both lock files; UPGRADE=1 takes newer versions
 	$(UV_COMPILE) $(if $(UPGRADE),--upgrade) --all-extras --group dev -o requirements-dev.lock
 	$(UV_COMPILE) $(if $(UPGRADE),--upgrade) -c requirements-dev.lock -o requirements.lock
 
+AUDITED ?= requirements-dev.lock
+
+# Not part of `test`: it depends on the day and on a service. What it could not ask
+# about is no good news, hence --strict. What runs in production is a part of this file.
+.PHONY: audit
+audit: $(READY) ## Look for known vulnerabilities in what is locked (asks the package index's service)
+	@log=$$(mktemp); trap 'rm -f "$$log"' EXIT; \
+	if $(BIN)/pip-audit --strict --disable-pip --require-hashes --progress-spinner off \
+		-r $(AUDITED) 2>"$$log" || grep -q '^Found .* known vulnerabilit' "$$log"; \
+	then cat "$$log" >&2; ! grep -q '^Found' "$$log"; \
+	else echo "The audit could not be done, the vulnerability service gave no answer: $$(tail -n 1 "$$log" | cut -c1-200)" >&2; exit 1; fi
+
 .PHONY: cluster
 cluster: $(READY) ## Start a local cluster and link its kubeconfig to .cluster/kubeconfig
 	@kubeconfig=$$($(BIN)/heartbeats cluster up --name $(NAME)) \
