@@ -4,6 +4,7 @@
     ├── CredentialsError      no usable way to the API server was found
     ├── StaleError            what is known could not be confirmed as current
     └── ApiError              a request did not succeed
+        ├── NotLeading        it was not sent: only the leader may write
         ├── Unreachable       no answer: refused, cut, TLS, timeout
         ├── Malformed         an answer, but not one of Kubernetes
         ├── Unauthorized      401
@@ -89,6 +90,10 @@ class ApiError(KubeError):
     def has_cause(self, reason: str) -> bool:
         """Tell whether the Status names this reason among its causes."""
         return any(cause.reason == reason for cause in self.causes)
+
+
+class NotLeading(ApiError):
+    """A write that was not sent, because another replica may lead."""
 
 
 class Unreachable(ApiError):

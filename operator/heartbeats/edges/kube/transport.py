@@ -16,6 +16,7 @@ import msgspec
 
 from heartbeats.clock import Clock
 from heartbeats.edges.kube import errors
+from heartbeats.edges.kube.mandate import Fence
 from heartbeats.edges.kube.resources import resource_in
 
 Params = Mapping[str, str]
@@ -58,11 +59,13 @@ class Transport:
         clock: Clock,
         on_write: WriteObserver | None = None,
         on_date: DateObserver | None = None,
+        fence: Fence | None = None,
     ) -> None:
         self.clock = clock
         self._session = session
         self._on_write = on_write
         self._on_date = on_date
+        self._fence = fence
 
     async def request(
         self,
@@ -75,7 +78,13 @@ class Transport:
         accept: str = JSON,
         timeout: float = REQUEST_SECONDS,  # noqa: ASYNC109 - aiohttp applies it
     ) -> bytes:
-        """Send a request, return the body of its answer; `timeout` in seconds."""
+        """Send a request, return the body of its answer; `timeout` in seconds.
+
+        A write behind a fence waits no longer than it may be sent, and is given up
+        then: NotLeading comes before it is sent, Unreachable after.
+        """
+        if self._fence is not None and method != "GET":
+            timeout = min(timeout, self._fence.left())
         try:
             async with self._open(
                 method,
