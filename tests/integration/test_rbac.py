@@ -168,3 +168,18 @@ def test_the_cluster_s_own_roles_cover_monitors(
         return verbs <= {verb for granted in ours for verb in granted}
 
     assert wait_until(kube, CLUSTER_ROLES, None, role, covers)
+
+
+@pytest.mark.parametrize("role", ["view", "edit", "admin"])
+def test_who_may_edit_monitors_may_not_write_their_statuses(
+    kube: Kube, role: str
+) -> None:
+    """A status restores the operator's state: it is the operator's alone."""
+
+    def of_ours(found: Object | None) -> list[Object]:
+        rules = (found or {}).get("rules") or []
+        return [rule for rule in rules if OURS in rule.get("apiGroups", [])]
+
+    found = wait_until(kube, CLUSTER_ROLES, None, role, lambda one: bool(of_ours(one)))
+    resources = {each for rule in of_ours(found) for each in rule["resources"]}
+    assert resources == {"heartbeatmonitors"}
