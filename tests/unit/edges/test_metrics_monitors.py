@@ -19,6 +19,7 @@ from heartbeats.core.model import (
     Source,
     Spec,
     State,
+    Trouble,
 )
 from heartbeats.edges.metrics.monitors import (
     CHUNK,
@@ -177,6 +178,12 @@ def test_info_names_the_source_and_who_is_responsible() -> None:
     assert value(entry(), "info", source="ping", schedule="every 2h", **empty) == 1
 
 
+@pytest.mark.parametrize("kind", ["trouble", "flaw"])
+def test_a_monitor_that_is_not_ready_says_why(kind: str) -> None:
+    told = entry(state_=state(**{kind: Trouble(Reason.INVALID_SCHEDULE, "x")}))
+    assert value(told, "not_ready", reason="InvalidSchedule") == 1
+
+
 def test_lean_leaves_out_what_no_alert_needs() -> None:
     names = {name for name, _ in series([entry()], LEAN)}
     assert names == {
@@ -185,15 +192,22 @@ def test_lean_leaves_out_what_no_alert_needs() -> None:
         "heartbeat_monitor_created_timestamp_seconds",
         "heartbeat_monitor_deadline_timestamp_seconds",
         "heartbeat_monitor_last_success_timestamp_seconds",
+        "heartbeat_monitor_state_changed_timestamp_seconds",
+        "heartbeat_monitor_consecutive_failures",
     }
 
 
 def test_a_monitor_has_as_many_series_as_the_documentation_says() -> None:
     busy = entry(
-        state_=state(last_failure_at=NOW, last_duration=MINUTE, last_exit_code=0)
+        state_=state(
+            last_failure_at=NOW,
+            last_duration=MINUTE,
+            last_exit_code=0,
+            flaw=Trouble(Reason.KEY_LOST, "x"),
+        )
     )
-    assert len(series([busy], LEAN)) == 10
-    assert len(series([busy], FULL)) == 20
+    assert len(series([busy], LEAN)) == 13
+    assert len(series([busy], FULL)) == 21
 
 
 def test_only_allow_listed_labels_are_told_and_every_monitor_can_be_joined() -> None:

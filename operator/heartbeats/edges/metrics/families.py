@@ -109,6 +109,13 @@ def _state_lines(now_is: Health) -> str:
     )
 
 
+def _not_ready(row: Row) -> str:
+    trouble = row.state.trouble or row.state.flaw
+    if trouble is None:
+        return ""
+    return f'{PREFIX}not_ready{{{row.identity},reason="{trouble.reason.value}"}} 1\n'
+
+
 def _check_ins(row: Row) -> str:
     return "".join(
         f'{PREFIX}check_ins_total{{{row.identity},outcome="{outcome.value}"}} '
@@ -141,14 +148,20 @@ def _timestamp(
     return Family(name, "gauge", meaning, IDENTITY, lines, lean)
 
 
-def _value(name: str, meaning: str, read: Callable[[Row], float | None]) -> Family:
+def _value(
+    name: str,
+    meaning: str,
+    read: Callable[[Row], float | None],
+    *,
+    lean: bool = False,
+) -> Family:
     name = PREFIX + name
 
     def lines(row: Row) -> str:
         value = read(row)
         return "" if value is None else f"{name}{{{row.identity}}} {value}\n"
 
-    return Family(name, "gauge", meaning, IDENTITY, lines)
+    return Family(name, "gauge", meaning, IDENTITY, lines, lean)
 
 
 def _last_run_seconds(row: Row) -> float | None:
@@ -188,6 +201,15 @@ FAMILIES: Final = (
         "state_changed",
         "When the state last changed; Late counts as Up, Down begins at its deadline.",
         lambda row: row.state.changed_at,
+        lean=True,
+    ),
+    Family(
+        PREFIX + "not_ready",
+        "gauge",
+        "1 while the condition Ready is False; absent otherwise.",
+        (*IDENTITY, "reason"),
+        _not_ready,
+        lean=True,
     ),
     _timestamp(
         "created",
@@ -237,6 +259,7 @@ FAMILIES: Final = (
         "consecutive_failures",
         "Failed and missed runs in a row.",
         lambda row: row.state.consecutive_failures,
+        lean=True,
     ),
     Family(
         PREFIX + "check_ins_total",
