@@ -74,6 +74,7 @@ class Watchdog:
         self._observer = observer
         self._changed = asyncio.Event()
         self._blind_since: float | None = None
+        self._unjudged: set[Uid] = set()
         self.last_turn: float | None = None
         """When the last round ended, in monotonic seconds."""
 
@@ -93,6 +94,8 @@ class Watchdog:
         due = self._ledger.wakes.take(now=now)
         if due:
             await self._judge(due, now=now)
+        if not self._waits(now):
+            self._see_again()
         self.last_turn = self._clock.monotonic()
         if self._blind_since is None:
             self._observer.evaluated(self._clock.now())
@@ -114,9 +117,19 @@ class Watchdog:
                     self._postpone(blind, str(error), until=now + RETRY_AFTER)
                     due = [uid for uid in due if uid not in blind]
                 else:
-                    self._see_again()
+                    self._unjudged.difference_update(each.uid for each in expired)
         for uid in due:
             self._ledger.judge(uid, now=now)
+
+    def _waits(self, now: datetime) -> bool:
+        """Tell whether a window still waits that could not be judged.
+
+        It may have gone since, or been reported after all: then nobody is blind.
+        """
+        return any(
+            (entry := self._ledger.get(uid)) and self._ledger.has_expired(entry, now)
+            for uid in self._unjudged
+        )
 
     @asynccontextmanager
     async def _explaining(self, due: Sequence[Uid]) -> AsyncIterator[None]:
@@ -139,6 +152,7 @@ class Watchdog:
         else:
             self._observer.blind(monotonic - self._blind_since)
         self._blind_since = monotonic
+        self._unjudged.update(due)
         for uid in due:
             if self._ledger.get(uid) is not None:
                 self._ledger.wakes.set(uid, until)
@@ -148,6 +162,7 @@ class Watchdog:
             logger.info("Deadlines are judged again")
             self._observer.blind(self._clock.monotonic() - self._blind_since)
             self._blind_since = None
+        self._unjudged.clear()
 
     async def _sleep(self) -> None:
         at = self._ledger.wakes.next_at()

@@ -176,3 +176,34 @@ async def test_an_explanation_that_cannot_be_read_stops_no_verdict() -> None:
     kennel.witness.flaw = ValueError("a bug")
     await kennel.run_until(DEADLINE + 1.5 * SECOND)
     assert kennel.health is Health.DOWN
+
+
+@pytest.mark.looptime
+async def test_rounds_go_on_when_nothing_is_due() -> None:
+    kennel = Kennel()
+    await kennel.run_until(NOON + 60 * SECOND)
+    assert kennel.witness.asked == []
+    assert kennel.tally.evaluations[-1] >= NOON + 55 * SECOND
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize("end", ["it is deleted", "it reports itself after all"])
+async def test_blindness_ends_with_the_last_window_that_could_not_be_judged(
+    end: str,
+) -> None:
+    """Else it would last until the next deadline of anybody, perhaps for a day."""
+    kennel = Kennel()
+    kennel.bench.ledger.lose_monitor(kennel.entry.uid)
+    pinged = kennel.bench.pinged(interval=timedelta(hours=1), grace=timedelta())
+    kennel.bench.ping(pinged.uid)
+    due = NOON + timedelta(hours=1)
+    kennel.witness.missing = "the API server does not answer"
+    await kennel.run_until(due + 10 * SECOND)
+    kennel.bench.now = kennel.clock.now()
+    if end == "it is deleted":
+        kennel.bench.ledger.lose_monitor(pinged.uid)
+    else:
+        kennel.bench.ping(pinged.uid)
+    await kennel.run_until(due + 120 * SECOND)
+    assert kennel.tally.evaluations[-1] >= due + 110 * SECOND
+    assert 0 < kennel.tally.blind_for <= 20
