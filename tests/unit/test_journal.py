@@ -10,8 +10,12 @@ from heartbeats.journal import (
     Entry,
     UnreadableSegmentError,
     decode,
+    decode_piece,
     encode,
+    pieces,
     place,
+    segment,
+    with_place,
 )
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 5, tzinfo=UTC)
@@ -57,10 +61,10 @@ def test_check_ins_have_places_in_the_order_of_their_segments() -> None:
 
 
 def test_keys_of_a_later_release_are_ignored() -> None:
-    segment = json.loads(encode((PLAIN,)))
-    segment["later"] = segment["entries"][0]["later"] = {"a": 1}
-    segment["entries"][0]["checkIn"]["later"] = [1]
-    assert decode(json.dumps(segment)) == (PLAIN,)
+    said = json.loads(encode((PLAIN,)))
+    said["later"] = said["entries"][0]["later"] = {"a": 1}
+    said["entries"][0]["checkIn"]["later"] = [1]
+    assert decode(json.dumps(said)) == (PLAIN,)
 
 
 def test_a_newer_format_says_which_release_to_take() -> None:
@@ -80,6 +84,9 @@ def test_a_newer_format_says_which_release_to_take() -> None:
         '{"formatVersion": 1, "entries": [1]}',
         encode((PLAIN,)).replace('"success"', '"sucess"'),
         encode((PLAIN,)).replace("12:00:00.000005Z", "12:00:00"),
+        encode((PLAIN,)).replace('"uid"', '"place":-1,"uid"'),
+        encode((PLAIN,)).replace('"uid"', '"place":null,"uid"'),
+        encode((PLAIN,)).replace('"uid"', f'"place":{2**63},"uid"'),
         encode((PLAIN,))[:-1],
         "\ud800",
         '{"formatVersion": 1, "entries": [{"checkIn": ' + "[" * 50_000,
@@ -88,3 +95,24 @@ def test_a_newer_format_says_which_release_to_take() -> None:
 def test_what_is_no_segment_is_an_error_of_its_own(text: str) -> None:
     with pytest.raises(UnreadableSegmentError):
         decode(text)
+
+
+def test_an_entry_of_a_checkpoint_keeps_the_place_it_carries() -> None:
+    first, second = pieces(encode((PLAIN, FULL)).encode())
+    text = segment([with_place(second, place(3, 1)), with_place(first, place(9, 0))])
+    found = decode(text, revision=42)
+    assert [each.check_in.revision for each in found] == [place(3, 1), place(9, 0)]
+    assert [each.monitor for each in found] == [FULL.monitor, PLAIN.monitor]
+    assert text.startswith('{"formatVersion":1,')
+
+
+def test_a_place_is_written_once_and_never_changed() -> None:
+    [piece] = pieces(encode((FULL,)).encode())
+    written = with_place(piece, 7)
+    [again] = pieces(segment([written]).encode())
+    assert with_place(again, 8) == written
+    assert decode_piece(again, 7) == decode(segment([written]))[0]
+
+
+def test_what_a_ping_service_writes_carries_no_place() -> None:
+    assert "place" not in encode((PLAIN, FULL))

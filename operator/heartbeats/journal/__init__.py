@@ -5,8 +5,17 @@ store's business (`SegmentStore`); this package knows no cluster. It never says 
 something is stored when it may not be.
 """
 
-from heartbeats.journal.commits import Journal, SegmentStore
-from heartbeats.journal.entries import Entry, decode, encode, place
+from heartbeats.journal.commits import SEGMENT_BYTES, Journal, SegmentStore
+from heartbeats.journal.entries import (
+    Entry,
+    decode,
+    decode_piece,
+    encode,
+    pieces,
+    place,
+    segment,
+    with_place,
+)
 from heartbeats.journal.errors import (
     JournalError,
     JournalUnavailable,
@@ -16,6 +25,7 @@ from heartbeats.journal.errors import (
 from heartbeats.journal.limits import Limits
 
 __all__ = [
+    "SEGMENT_BYTES",
     "Entry",
     "Journal",
     "JournalError",
@@ -25,6 +35,10 @@ __all__ = [
     "ShareExceeded",
     "UnreadableSegmentError",
     "decode",
+    "decode_piece",
     "encode",
+    "pieces",
     "place",
+    "segment",
+    "with_place",
 ]

@@ -1,7 +1,8 @@
 """Journal entries and the text of a segment, which holds those of one commit.
 
-Entries travel as text with a formatVersion, so that releases N and N-1 read each
-other. This module reads and writes text only.
+A checkpoint has the same text, but its entries come from several segments, and each
+carries the place that it had there. Entries travel as text with a formatVersion, so
+that releases N and N-1 read each other. This module reads and writes text only.
 """
 
 from collections.abc import Iterable
@@ -15,7 +16,11 @@ from heartbeats.core.model import CheckIn, Kind, MonitorKey, Uid
 from heartbeats.journal.errors import UnreadableSegmentError
 
 FORMAT_VERSION = 1
-"""Raised only when an older release could misread the text."""
+"""Raised only when an older release could misread the text.
+
+One that did not know `place` would misread checkpoints: it would count their entries
+again. No release was made before `place`, so it came without a new version.
+"""
 
 POSITIONS = 4096
 """More entries than any segment holds: each has a place of its own in the order."""
@@ -51,11 +56,22 @@ class _CheckIn(msgspec.Struct, rename="camel", omit_defaults=True):
     detail: dict[str, object] = {}
 
 
+_Place = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+
+
 class _Entry(msgspec.Struct, rename="camel"):
     namespace: str
     name: str
     uid: str
     check_in: _CheckIn
+    place: _Place | msgspec.UnsetType = msgspec.UNSET
+    """Only in a checkpoint: where it stood when it was committed."""
+
+
+class _Placed(msgspec.Struct):
+    """As little of an entry as tells whether it carries its place."""
+
+    place: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class _Segment(msgspec.Struct, rename="camel"):
@@ -65,7 +81,10 @@ class _Segment(msgspec.Struct, rename="camel"):
 
 _encoder = msgspec.json.Encoder()
 _segments = msgspec.json.Decoder(_Segment)
+_entry = msgspec.json.Decoder(_Entry)
+_placed = msgspec.json.Decoder(_Placed)
 _entries = msgspec.json.Decoder(tuple[_Entry, ...])
+_pieces = msgspec.json.Decoder(tuple[msgspec.Raw, ...])
 
 
 def encode(entries: Iterable[Entry]) -> str:
@@ -87,7 +106,8 @@ def segment(written: Iterable[bytes]) -> str:
 def decode(text: str, *, revision: int | None = None) -> tuple[Entry, ...]:
     """Read a segment; every check-in gets its place after the segment's `revision`.
 
-    Raises UnreadableSegmentError for a newer format and for what is no segment.
+    One that carries a place of its own, in a checkpoint, keeps that. Raises
+    UnreadableSegmentError for a newer format and for what is no segment.
     """
     try:
         found = _segments.decode(text)
@@ -103,14 +123,41 @@ def decode(text: str, *, revision: int | None = None) -> tuple[Entry, ...]:
             f"the segment is not a journal segment: {error}"
         ) from error
     return tuple(
-        _from_wire(entry, None if revision is None else place(revision, index))
+        _from_wire(entry, _place(entry, revision, index))
         for index, entry in enumerate(entries)
     )
+
+
+def pieces(text: bytes) -> tuple[msgspec.Raw, ...]:
+    """Return the JSON of each entry of a text that could be decoded."""
+    return _pieces.decode(_segments.decode(text).entries)
+
+
+def decode_piece(piece: msgspec.Raw, place: int) -> Entry:
+    """Read one entry, whose place is known: all at once may be too much to hold."""
+    return _from_wire(_entry.decode(piece), place)
+
+
+def with_place(piece: msgspec.Raw, place: int) -> bytes:
+    """Write an entry as it stands in a checkpoint, with all that it said before.
+
+    Keys of a later release stay: what this one does not know is not its to drop.
+    """
+    written = bytes(piece)
+    if _placed.decode(piece).place is msgspec.UNSET:
+        return b'{"place":%d,' % place + written[1:]
+    return written
 
 
 def place(revision: int, index: int) -> int:
     """Return where an entry stands among all entries of all segments."""
     return revision * POSITIONS + index
+
+
+def _place(entry: _Entry, revision: int | None, index: int) -> int | None:
+    if entry.place is not msgspec.UNSET:
+        return entry.place
+    return None if revision is None else place(revision, index)
 
 
 def _to_wire(entry: Entry) -> _Entry:

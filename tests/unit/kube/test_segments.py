@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from heartbeats.core.model import CheckIn, Kind, MonitorKey, Uid
+from heartbeats.core.model import MonitorKey
 from heartbeats.edges.kube import errors, segments
 from heartbeats.edges.kube.client import Client
 from heartbeats.edges.kube.objects import ConfigMap
@@ -17,33 +17,14 @@ from heartbeats.edges.kube.pace import Pace
 from heartbeats.edges.kube.reflector import Reflector, Selection
 from heartbeats.edges.kube.resources import CONFIG_MAPS, MONITORS
 from heartbeats.edges.kube.segment_store import LABEL, SELECTOR, ConfigMapStore
-from heartbeats.edges.kube.segments import JournalReader
+from heartbeats.edges.kube.segments import JournalReader, without_text
 from heartbeats.edges.kube.store import Change, ObjectEvent
-from heartbeats.journal import Entry, Journal, JournalUnavailable, encode, place
-from heartbeats.ledger import Entry as LedgerEntry
-from support.builders import NOW, MemoryApi, metadata, monitor_object
+from heartbeats.journal import Journal, JournalUnavailable, encode, place
+from support.builders import NOW, MemoryApi, monitor_object
 from support.fakeapi import FakeApi
-from support.ledgers import Bench
+from support.journals import SYSTEM, Desk, added, entry, segment
 
-SYSTEM = "heartbeats-system"
 BACKUP = MonitorKey("shop", "backup")
-
-
-def entry(number: int = 1, name: str = "backup") -> Entry:
-    """Make a ping of a monitor as it is journalled."""
-    said = CheckIn(id=f"ping-{number}", kind=Kind.SUCCESS, at=NOW, source=f"h{number}")
-    return Entry(MonitorKey("shop", name), Uid(f"hbm-{name}"), said)
-
-
-def segment(name: str, revision: int, *entries: Entry, text: str = "") -> ConfigMap:
-    """Make a segment as the reflector decodes it."""
-    meta = metadata(name, namespace=SYSTEM, resourceVersion=str(revision))
-    body = {"metadata": meta, "data": {"entries": text or encode(entries)}}
-    return msgspec.convert(body, ConfigMap)
-
-
-def added(item: ConfigMap, *, initial: bool = False) -> ObjectEvent[ConfigMap]:
-    return ObjectEvent(Change.ADDED, item, initial)
 
 
 # The ping role's side
@@ -166,44 +147,6 @@ async def test_the_journals_patience_ends_all_tries() -> None:
 # The operator's side
 
 
-class Desk:
-    """A reader over an API, with the ledger that tells what is stored."""
-
-    def __init__(self, *, is_open: bool = True) -> None:
-        self.api = MemoryApi()
-        self.bench = Bench(NOW, is_open=is_open)
-        self.applied: list[str] = []
-        self.reader = JournalReader(self.api, SYSTEM, self._apply)
-        self.reader.attach(self.bench.ledger)
-
-    def _apply(self, item: Entry) -> None:
-        self.applied.append(item.check_in.id)
-        self.bench.ledger.check_in(item.uid, item.check_in, now=NOW)
-
-    def monitor(self, name: str = "backup") -> LedgerEntry:
-        self.api.put(MONITORS, monitor_object(name, uid=f"hbm-{name}"))
-        return self.bench.pinged(name)
-
-    def write(self, name: str, revision: int, *entries: Entry) -> None:
-        """Put a segment into the API and let the watch tell of it."""
-        item = segment(name, revision, *entries)
-        meta = {"name": name, "namespace": SYSTEM}
-        self.api.put(CONFIG_MAPS, {"metadata": meta, "data": item.data})
-        self.reader.take(added(item))
-
-    def is_stored(self, known: LedgerEntry) -> None:
-        """Let the API hold a monitor's state as it is now."""
-        self.bench.ledger.stored(known.uid, known.state, "", known.resource_version)
-
-    @property
-    def segments(self) -> list[str]:
-        return [
-            body["metadata"]["name"]
-            for path, body in self.api.objects.items()
-            if "/configmaps/" in path
-        ]
-
-
 @pytest.fixture
 def desk() -> Desk:
     return Desk()
@@ -278,6 +221,7 @@ async def reflecting(
         Selection(CONFIG_MAPS, ConfigMap, SYSTEM, SELECTOR),
         on_event=reader.take,
         on_synced=reader.listed,
+        retain=without_text,
         pace=pace,
     )
     task = asyncio.create_task(reflector.run())
@@ -317,6 +261,8 @@ async def test_a_real_list_is_applied_in_the_order_of_writing(
     async with reflecting(client, desk.reader, quick) as reflector:
         await reflector.synced.wait()
         assert desk.applied == ["ping-1", "ping-2", "ping-3"]
+        kept = reflector.objects.values()
+        assert [each.data for each in kept] == [{}] * 3, "the reader has the texts"
         put(api, "b", encode((entry(4),)))
         async with asyncio.timeout(10):
             while len(desk.applied) < 4:  # noqa: ASYNC110 - as above

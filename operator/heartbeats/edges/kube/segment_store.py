@@ -1,7 +1,7 @@
 """Journal segments as immutable ConfigMaps in the operator's own namespace.
 
 The ping role creates them, the operator role applies and then deletes them
-(`segments`); they meet nowhere else.
+(`segments`) or merges them (`checkpoints`); they meet nowhere else.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from heartbeats.journal import JournalUnavailable
 LABEL: Final = "heartbeats.dev/journal"
 SELECTOR: Final = f"{LABEL}=v1"
 DATA: Final = "entries"
+PREFIX: Final = "heartbeats-journal-"
 APPEND_SECONDS = 2.0
 """One try of a commit; the journal as a whole waits for 4 s."""
 
@@ -34,8 +35,8 @@ class ConfigMapStore:
 
     async def append(self, text: str) -> int:
         """Store a segment durably and return its revision."""
-        name = f"heartbeats-journal-{self._new_name()}"
-        body = _segment(name, text)
+        name = f"{PREFIX}{self._new_name()}"
+        body = segment_object(name, text)
         while True:
             try:
                 async with asyncio.timeout(APPEND_SECONDS):
@@ -53,7 +54,8 @@ class ConfigMapStore:
                 raise JournalUnavailable(error.message) from error
 
 
-def _segment(name: str, text: str) -> dict[str, object]:
+def segment_object(name: str, text: str) -> dict[str, object]:
+    """Return the ConfigMap of a segment, or of a checkpoint."""
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",

@@ -1,29 +1,27 @@
 """Reads the journal: applies segments, and deletes them when they are not needed.
 
-A segment's resourceVersion orders its entries against all
-others, whoever wrote them. Deleted is only what every monitor in it has stored,
-or what belongs to a monitor that is proven to be gone.
+An entry's place orders it against all others, whoever wrote them: a segment's
+resourceVersion and the index in it, or what a checkpoint says. Deleted is only what
+every monitor in it has stored, what belongs to a monitor that is proven to be gone,
+and what a stored checkpoint holds.
 """
 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 
-from heartbeats.core.model import MonitorKey, Uid
 from heartbeats.edges.kube import errors
+from heartbeats.edges.kube.backlog import Backlog, Held, in_order
+from heartbeats.edges.kube.checkpoints import AGE_SECONDS, Checkpoints
 from heartbeats.edges.kube.client import Client
-from heartbeats.edges.kube.objects import ConfigMap, KubeObject
-from heartbeats.edges.kube.resources import CONFIG_MAPS, MONITORS
+from heartbeats.edges.kube.objects import ConfigMap, ObjectMeta
+from heartbeats.edges.kube.resources import CONFIG_MAPS
 from heartbeats.edges.kube.segment_store import DATA
+from heartbeats.edges.kube.spent import Spent
 from heartbeats.edges.kube.store import Change, ObjectEvent
-from heartbeats.journal import (
-    Entry,
-    UnreadableSegmentError,
-)
-from heartbeats.journal import decode as decode_segment
+from heartbeats.journal import Entry, UnreadableSegmentError
 from heartbeats.ledger import Ledger
 
 logger = logging.getLogger(__name__)
@@ -31,17 +29,6 @@ logger = logging.getLogger(__name__)
 SWEEP_SECONDS = 1.0
 DELETERS = 4
 """Deletes under way at once: pings may come as fast as they are taken away."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Pending:
-    """A segment that was applied and waits for its monitors to be stored."""
-
-    name: str
-    revision: int
-    monitors: tuple[tuple[MonitorKey, Uid, int], ...]
-    """Whose entries it holds, and where the last one of each stands."""
-    entries: int
 
 
 class JournalReader:
@@ -53,160 +40,140 @@ class JournalReader:
         self._client = client
         self._namespace = namespace
         self._apply = apply
-        self._pending: dict[str, _Pending] = {}
-        self._listed: list[ConfigMap] = []
+        self._backlog = Backlog()
+        self._listed: dict[str, Held] = {}
         self._kept: set[str] = set()
-        self._dropped: set[Uid] = set()
-        """Monitors that are gone, of which segments are still there."""
-        self._ledger: Ledger | None = None
+        self._spent = Spent(client)
+        self._checkpoints = Checkpoints(client, namespace, self._backlog, self._spent)
 
     def attach(self, ledger: Ledger) -> None:
         """Name the ledger that tells what is stored."""
-        self._ledger = ledger
+        self._spent.attach(ledger)
 
     @property
     def pending(self) -> int:
-        """Count the entries whose segments are not deleted yet."""
-        return sum(segment.entries for segment in self._pending.values())
+        """Count the entries that are not deleted yet."""
+        return self._backlog.entries
 
     def take(self, event: ObjectEvent[ConfigMap]) -> None:
         """Take what the reflector tells; a list's segments wait for its end."""
         if event.kind is Change.DELETED:
             self.lose(event.object)
         elif event.initial:
-            self._listed.append(event.object)
+            self._hold(event.object, self._listed)
         else:
             self.see(event.object)
 
     def listed(self, _version: str) -> None:
-        """Apply the segments of a list in the order they were written.
+        """Apply the segments of a list in the order of their entries' places.
 
-        A list comes in the order of names; a monitor's entries must not.
+        A list comes in the order of names; a monitor's entries must not. Nor do they
+        by the segments' revisions: a checkpoint is newer than what it holds.
         """
-        segments, self._listed = self._listed, []
-        for segment in sorted(segments, key=_revision):
-            self.see(segment)
+        found, self._listed = self._listed, {}
+        self._apply_all(*found.values())
 
     def see(self, segment: ConfigMap) -> None:
-        """Apply a segment; a known one changes nothing."""
-        if segment.metadata.name in self._pending:
+        """Apply a segment; a known one changes nothing.
+
+        A checkpoint comes after the segments it was made of, whoever made it: what it
+        holds was counted, and the ledger counts no place twice.
+        """
+        found: dict[str, Held] = {}
+        self._hold(segment, found)
+        self._apply_all(*found.values())
+
+    def _hold(self, segment: ConfigMap, found: dict[str, Held]) -> None:
+        """Read a segment that is not known yet."""
+        name = segment.metadata.name
+        if name in self._backlog:
             return
         try:
-            entries = decode_segment(
-                segment.data.get(DATA, ""), revision=_revision(segment)
+            found[name] = self._backlog.read(
+                name,
+                segment.data.get(DATA, ""),
+                int(segment.metadata.resource_version),
+                look_at=self._client.clock.monotonic() + AGE_SECONDS,
             )
         except UnreadableSegmentError as error:
             logger.error(  # noqa: TRY400 - the sentence is enough
-                "Journal segment %s is kept, but not applied: %s",
-                segment.metadata.name,
-                error,
+                "Journal segment %s is kept, but not applied: %s", name, error
             )
-            return
-        self._pending[segment.metadata.name] = _Pending(
-            segment.metadata.name,
-            _revision(segment),
-            _last_places(entries),
-            len(entries),
-        )
-        for entry in entries:
+
+    def _apply_all(self, *found: Held) -> None:
+        for each in found:
+            self._backlog.add(each)
+        for entry in in_order(found):
             self._apply(entry)
 
     def lose(self, segment: ConfigMap) -> None:
         """Forget a segment that was deleted."""
-        self._pending.pop(segment.metadata.name, None)
+        self._listed.pop(segment.metadata.name, None)
+        self._backlog.drop(segment.metadata.name)
 
     async def run(self) -> None:
-        """Delete stored segments until cancelled."""
+        """Delete stored segments, and merge the others, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._sweep_always())
+            group.create_task(self._merge_always())
+
+    async def _sweep_always(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             await self.sweep()
 
+    async def _merge_always(self) -> None:
+        while True:
+            wait = await self.merge()
+            await asyncio.sleep(wait)
+
     async def sweep(self) -> None:
         """Delete every segment that nobody needs any more."""
-        spent = deque(
-            [each for each in tuple(self._pending.values()) if await self._spent(each)]
-        )
+        spent = deque([each for each in self._backlog if await self._is_spent(each)])
         async with asyncio.TaskGroup() as group:
             for _ in range(min(DELETERS, len(spent))):
                 group.create_task(self._delete_all(spent))
-        if self._dropped:
-            held = (each.monitors for each in self._pending.values())
-            self._dropped &= {uid for monitors in held for _, uid, _ in monitors}
+        self._spent.remember(self._backlog)
 
-    async def _spent(self, segment: _Pending) -> bool:
+    async def merge(self) -> float:
+        """Write what many segments hold of use into few; return when to come again."""
+        return await self._checkpoints.turn()
+
+    async def _is_spent(self, held: Held) -> bool:
         try:
-            return await self._is_spent(segment)
+            return held.is_merged or await self._spent.proves(held)
         except errors.KubeError as error:
-            self._complain(segment, error)
+            self._complain(held, error)
             return False
 
-    async def _delete_all(self, spent: deque[_Pending]) -> None:
+    async def _delete_all(self, spent: deque[Held]) -> None:
         while spent:
-            segment = spent.popleft()
+            held = spent.popleft()
             try:
-                await self._delete(segment)
+                await self._delete(held)
             except errors.KubeError as error:
-                self._complain(segment, error)
+                self._complain(held, error)
 
-    def _complain(self, segment: _Pending, error: errors.KubeError) -> None:
+    def _complain(self, held: Held, error: errors.KubeError) -> None:
         """Tell once what keeps a segment; the others go on."""
-        if segment.name not in self._kept:
-            self._kept.add(segment.name)
+        if held.name not in self._kept:
+            self._kept.add(held.name)
             logger.warning(
-                "Journal segment %s is not deleted yet: %s", segment.name, error
+                "Journal segment %s is not deleted yet: %s", held.name, error
             )
 
-    async def _delete(self, segment: _Pending) -> None:
+    async def _delete(self, held: Held) -> None:
         with suppress(errors.NotFound):
-            await self._client.delete(
-                CONFIG_MAPS, segment.name, namespace=self._namespace
-            )
-        self._pending.pop(segment.name, None)
-        self._kept.discard(segment.name)
+            await self._client.delete(CONFIG_MAPS, held.name, namespace=self._namespace)
+        self._backlog.drop(held.name)
+        self._kept.discard(held.name)
 
-    async def _is_spent(self, segment: _Pending) -> bool:
-        for key, uid, place in segment.monitors:
-            if not await self._is_stored(key, uid, place):
-                return False
-        return True
 
-    async def _is_stored(self, key: MonitorKey, uid: Uid, place: int) -> bool:
-        if self._ledger is None or not self._ledger.is_open:
-            return False
-        entry = self._ledger.get(uid)
-        if entry is not None:
-            return entry.stored.applied.journal_revision >= place
-        if uid not in self._dropped and not await self._is_gone(key, uid):
-            return False
-        self._ledger.forget(uid)
-        if uid in self._dropped:
-            return True
-        self._dropped.add(uid)
-        logger.warning(
-            "A ping of %s is dropped: the monitor is gone",
-            key,
-            extra={"namespace": key.namespace, "monitor": key.name, "uid": uid},
+def without_text(segment: ConfigMap) -> ConfigMap:
+    """Return what a reflector has to keep of a segment: the reader has its text."""
+    meta = segment.metadata
+    return ConfigMap(
+        metadata=ObjectMeta(
+            name=meta.name, uid=meta.uid, resource_version=meta.resource_version
         )
-        return True
-
-    async def _is_gone(self, key: MonitorKey, uid: Uid) -> bool:
-        try:
-            found = await self._client.get(
-                MONITORS, key.name, KubeObject, namespace=key.namespace
-            )
-        except errors.NotFound:
-            return True
-        return found.metadata.uid != uid
-
-
-def _last_places(
-    entries: Iterable[Entry],
-) -> tuple[tuple[MonitorKey, Uid, int], ...]:
-    last = {
-        (entry.monitor, entry.uid): entry.check_in.revision or 0 for entry in entries
-    }
-    return tuple((key, uid, place) for (key, uid), place in last.items())
-
-
-def _revision(segment: ConfigMap) -> int:
-    return int(segment.metadata.resource_version)
+    )
