@@ -98,7 +98,7 @@ def test_what_is_no_segment_is_an_error_of_its_own(text: str) -> None:
 
 
 def test_an_entry_of_a_checkpoint_keeps_the_place_it_carries() -> None:
-    first, second = pieces(encode((PLAIN, FULL)).encode())
+    first, second = pieces(encode((PLAIN, FULL)))
     text = segment([with_place(second, place(3, 1)), with_place(first, place(9, 0))])
     found = decode(text, revision=42)
     assert [each.check_in.revision for each in found] == [place(3, 1), place(9, 0)]
@@ -107,9 +107,9 @@ def test_an_entry_of_a_checkpoint_keeps_the_place_it_carries() -> None:
 
 
 def test_a_place_is_written_once_and_never_changed() -> None:
-    [piece] = pieces(encode((FULL,)).encode())
+    [piece] = pieces(encode((FULL,)))
     written = with_place(piece, 7)
-    [again] = pieces(segment([written]).encode())
+    [again] = pieces(segment([written]))
     assert with_place(again, 8) == written
     assert decode_piece(again, 7) == decode(segment([written]))[0]
 

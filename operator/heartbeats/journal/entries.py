@@ -128,7 +128,7 @@ def decode(text: str, *, revision: int | None = None) -> tuple[Entry, ...]:
     )
 
 
-def pieces(text: bytes) -> tuple[msgspec.Raw, ...]:
+def pieces(text: str) -> tuple[msgspec.Raw, ...]:
     """Return the JSON of each entry of a text that could be decoded."""
     return _pieces.decode(_segments.decode(text).entries)
 

@@ -31,7 +31,8 @@ class Held:
     """A segment or a checkpoint, and what became of it."""
 
     name: str
-    text: bytes
+    text: str
+    """The same that the reflector keeps: it is there once."""
     owners: tuple[Owner, ...]
     """Whose its entries are, one by one."""
     places: "array[int]"
@@ -58,6 +59,11 @@ class Held:
         found = pieces(self.text)
         for index in sorted(range(len(self)), key=self.places.__getitem__):
             yield decode_piece(found[index], self.places[index])
+
+    @property
+    def size(self) -> int:
+        """Measure its text in bytes."""
+        return len(self.text.encode())
 
     def needed_bytes(self, is_spent: IsSpent) -> int:
         """Measure what it holds of use."""
@@ -101,7 +107,7 @@ class Backlog:
         places = array("q", [entry.check_in.revision or 0 for entry in entries])
         return Held(
             name,
-            text.encode(),
+            text,
             tuple(self._owner(entry) for entry in entries),
             places,
             # Only what it was told elsewhere stands where its revision cannot put it.

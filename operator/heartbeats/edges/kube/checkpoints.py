@@ -109,10 +109,10 @@ class Checkpoints:
         return found
 
     def _is_worthwhile(self, held: Held) -> bool:
-        if not held.is_checkpoint and len(held.text) <= SMALL_BYTES:
+        if not held.is_checkpoint and held.size <= SMALL_BYTES:
             return True
         needed = held.needed_bytes(self._spent.knows)
-        return needed * SPENT_SHARE <= len(held.text)
+        return needed * SPENT_SHARE <= held.size
 
     async def _fill(self, ripe: deque[Held]) -> tuple[list[Held], list[bytes]]:
         """Take as many as a checkpoint may hold; return them, and what is needed."""

@@ -16,7 +16,7 @@ from heartbeats.edges.kube import errors
 from heartbeats.edges.kube.backlog import Backlog, Held, in_order
 from heartbeats.edges.kube.checkpoints import AGE_SECONDS, Checkpoints
 from heartbeats.edges.kube.client import Client
-from heartbeats.edges.kube.objects import ConfigMap, ObjectMeta
+from heartbeats.edges.kube.objects import ConfigMap
 from heartbeats.edges.kube.resources import CONFIG_MAPS
 from heartbeats.edges.kube.segment_store import DATA
 from heartbeats.edges.kube.spent import Spent
@@ -167,13 +167,3 @@ class JournalReader:
             await self._client.delete(CONFIG_MAPS, held.name, namespace=self._namespace)
         self._backlog.drop(held.name)
         self._kept.discard(held.name)
-
-
-def without_text(segment: ConfigMap) -> ConfigMap:
-    """Return what a reflector has to keep of a segment: the reader has its text."""
-    meta = segment.metadata
-    return ConfigMap(
-        metadata=ObjectMeta(
-            name=meta.name, uid=meta.uid, resource_version=meta.resource_version
-        )
-    )
