@@ -59,6 +59,11 @@ def segment_stored() -> Rule:
     return asks("POST", CONFIG_MAPS.path(SYSTEM))
 
 
+def checkpoint_stored() -> Rule:
+    """Name the request that stores what many segments hold; then they are deleted."""
+    return asks("POST", CONFIG_MAPS.path(SYSTEM), _is_checkpoint)
+
+
 def status_stored(namespace: str, name: str) -> Rule:
     """Name the request that stores a flip with the status."""
     return asks("PATCH", MONITORS.path(namespace, name, "status"), _has_flips)
@@ -82,6 +87,11 @@ def segment_deleted() -> Rule:
 def url_delivered(namespace: str) -> Rule:
     """Name the request that hands out a ping URL."""
     return asks("POST", SECRETS.path(namespace))
+
+
+def _is_checkpoint(body: Any) -> bool:
+    name: str = body["metadata"]["name"]
+    return name.startswith(f"{JOURNAL}checkpoint-")
 
 
 def _has_flips(body: Any) -> bool:
