@@ -36,7 +36,7 @@ class Ending(StrEnum):
 
 @dataclass
 class Fault:
-    """What becomes of the next requests of a verb: list, page (a further one), watch.
+    """What becomes of the next requests: get, list, page (a further one) or watch.
 
     After `events` real events of a watch, `body` is sent; then comes the ending.
     """
@@ -209,10 +209,11 @@ class FakeApi:
         found = PATH.match(request.path)
         if found is None:
             return web.json_response(status(404, "NotFound"), status=404)
-        namespace, plural, _ = found.groups()
+        namespace, plural, name = found.groups()
         query = request.query
         further = "page" if "continue" in query else "list"
         verb = "watch" if query.get("watch") == "true" else further
+        verb = "get" if name else verb
         self.seen.append(Seen(verb, dict(query), dict(request.headers)))
         self._wake()
         if (
@@ -227,9 +228,17 @@ class FakeApi:
                 headers=fault.headers,
                 body=fault.body or json.dumps(status(fault.status)).encode(),
             )
+        if verb == "get":
+            return self._get(namespace, plural, name)
         if verb == "watch":
             return await self._watch(request, namespace, plural, fault)
         return await self._list(request, namespace, plural, fault)
+
+    def _get(self, namespace: str | None, plural: str, name: str) -> web.Response:
+        for (kind, inside, named), found in self._objects.items():
+            if (kind, named) == (plural, name) and namespace in {None, inside}:
+                return web.json_response(found)
+        return web.json_response(status(404, "NotFound"), status=404)
 
     def _next_fault(self, verb: str) -> Fault | None:
         for fault in self._faults:

@@ -25,10 +25,13 @@ from urllib.request import urlopen
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from support.kube import Kube, wait_until
-from support.resources import SECRETS, SERVICE_ACCOUNTS, Object
+from support.kube import Kube, RefusedError, wait_until
+from support.resources import LEASES, SECRETS, SERVICE_ACCOUNTS, Object
 
 SYSTEM = "heartbeats-system"
+LEADER = "heartbeats-operator-leader"
+"""The Lease that one of all operator replicas holds."""
+
 _READY_WITHIN = 60.0
 _STOPPED_WITHIN = 15.0
 _LISTENERS = {
@@ -76,6 +79,10 @@ class RunningOperator:
         """Ask /readyz."""
         return _answers(f"{self.health}/readyz")
 
+    def leads(self) -> bool:
+        """Ask its metrics whether it leads: followers are ready too."""
+        return self.series("heartbeat_operator_leader") == 1
+
 
 def _answers(url: str) -> bool:
     try:
@@ -105,7 +112,7 @@ def account_kubeconfig(
 
 
 def start_operator(kubeconfig: Path, folder: Path, *flags: str) -> RunningOperator:
-    """Start an operator on free ports; returns when it is ready."""
+    """Start an operator on free ports; returns when it is ready and leads."""
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "operator.log"
     free = "127.0.0.1:0"
@@ -144,12 +151,25 @@ def _when_ready(
         if all(found.values()):
             urls = {name: match[1] for name, match in found.items() if match}
             operator = RunningOperator(process.pid, str(folder), **urls)
-            if operator.is_ready():
+            if operator.is_ready() and operator.leads():
                 return operator
         time.sleep(0.05)  # a process offers nothing to watch
     process.kill()
     process.wait()
     raise RuntimeError(f"the operator is not ready:\n{log.read_text()[-3000:]}")
+
+
+def forget_leader(kube: Kube) -> None:
+    """Remove the Lease of a leader that is known to be dead.
+
+    Nobody else could know: they would wait until it lapses. How they do that is for
+    `test_leaders.py`.
+    """
+    try:
+        kube.delete(LEASES, SYSTEM, LEADER)
+    except RefusedError as refusal:
+        if refusal.status != HTTPStatus.NOT_FOUND:
+            raise
 
 
 def stop_operator(operator: RunningOperator, number: int = signal.SIGTERM) -> None:

@@ -5,7 +5,7 @@ Needs a cluster of one's own: see `support.own_cluster`. It holds no expectation
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,6 +17,7 @@ from support.kube import Kube, wait_until
 from support.operators import (
     SYSTEM,
     RunningOperator,
+    forget_leader,
     ping_url,
     start_operator,
     stop_operator,
@@ -26,6 +27,7 @@ from support.processes import FREE_PORTS, Process, until_answers
 from support.resources import CONFIG_MAPS, MONITORS, Object
 
 HEALTH = r"The health listener is at (\S+)"
+OPENED = r"Watching \d+ monitors"
 PINGS = r"Pings are answered on (\S+)"
 JOURNAL = "heartbeats-journal-"
 PATIENCE = 90.0
@@ -46,7 +48,9 @@ class Operator:
         return self.running.ping
 
     def start(self) -> None:
-        """Start it; returns when it is ready."""
+        """Start it, after whatever ran before is dead; returns when it leads."""
+        with closing(Kube.from_kubeconfig(self.kubeconfig)) as kube:
+            forget_leader(kube)
         self.running = start_operator(self.kubeconfig, self.folder)
 
     def kill(self) -> None:
@@ -88,8 +92,10 @@ class Apart:
             apart.pings.close()
 
     def start(self) -> None:
-        """Start the operator; returns when it is ready."""
+        """Start the operator, after the one before is dead; returns when it leads."""
+        forget_leader(self.own.kube)
         self.operator = run_role(self.own.operator, "operator", self.event_log)
+        self.operator.wait_for(OPENED, within=PATIENCE)
         _wait_ready(self.operator)
 
     def wait_pings(self) -> None:

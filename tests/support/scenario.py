@@ -231,12 +231,12 @@ class Scenario:
         async with asyncio.TaskGroup() as group:
             for stream in role.streams:
                 group.create_task(stream.confirm(within=within))
-        await role.jobs.settled()
+        await role.watching.jobs.settled()
         for _ in range(2):  # the first turn may have begun before the clock moved
-            last = role.watchdog.last_turn
-            role.watchdog.wake()
-            await until(lambda last=last: role.watchdog.last_turn != last)  # type: ignore[misc]
-        await until(lambda: not role.writer.backlog)
+            last = role.leading.watchdog.last_turn
+            role.leading.watchdog.wake()
+            await until(lambda last=last: role.leading.watchdog.last_turn != last)  # type: ignore[misc]
+        await until(lambda: not role.leading.writer.backlog)
 
     # What a test does and sees
 
@@ -419,7 +419,7 @@ class Scenario:
     def series(self, metric: str, name: str, **labels: str) -> float | None:
         """Scrape one series of a monitor; None when it is absent."""
         assert self.role is not None
-        pieces = monitor_series(self.role.ledger, Options(), now=self.clock.now())
+        pieces = monitor_series(self.role.entries(), Options(), now=self.clock.now())
         identity = {"namespace": self.namespace, "heartbeatmonitor": name, **labels}
         for family in text_string_to_metric_families("".join(pieces)):
             for sample in family.samples:

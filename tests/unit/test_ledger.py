@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+from msgspec.structs import replace
+
 from heartbeats.core.model import (
     Blindness,
     CheckIn,
@@ -14,7 +16,7 @@ from heartbeats.core.model import (
 )
 from heartbeats.core.status import digest, from_status, to_status
 from heartbeats.core.verdict import verdict
-from heartbeats.ledger import Entry
+from heartbeats.ledger import Entry, Sighting
 from support.ledgers import NAMESPACE, Bench
 
 NOON = datetime(2026, 11, 20, 12, 30, tzinfo=UTC)
@@ -336,6 +338,101 @@ def test_what_expired_before_a_time_of_blindness_is_not_excused_by_it() -> None:
     again.turn(again.now)
     assert entry.state.consecutive_failures == 1
     assert word(again, entry) is Health.UNKNOWN
+
+
+# Beside a leader
+
+
+def follow(follower: Bench, leader: Bench, entry: Entry) -> Entry:
+    """Let a follower read a monitor as its leader has stored it."""
+    leader.now += SECOND
+    status = written(leader, entry)
+    seen = Sighting(
+        key=entry.key,
+        uid=entry.uid,
+        generation=entry.generation,
+        resource_version=str(int(leader.now.timestamp())),
+        spec=entry.spec,
+        state=from_status(status),
+        digest=digest(status),
+        created_at=entry.created_at,
+    )
+    follower.now = leader.now
+    follower.ledger.see_monitor(seen, now=follower.now)
+    found = follower.ledger.get(entry.uid)
+    assert found is not None
+    return found
+
+
+def test_who_follows_takes_over_each_state_that_the_leader_stores() -> None:
+    leader, follower = Bench(NOON), Bench(NOON, is_open=False)
+    entry = leader.pinged()
+    warm = follow(follower, leader, entry)
+    for _ in range(3):
+        leader.ping(entry.uid)
+        assert follow(follower, leader, entry) is warm
+        assert warm.state == warm.stored == from_status(written(leader, entry))
+        assert not warm.edited
+    assert follower.heard.changes == []
+    assert follower.ledger.wakes.next_at() is None
+
+
+def test_who_took_over_says_what_the_leader_would_have_said() -> None:
+    leader, follower = Bench(NOON), Bench(NOON, is_open=False)
+    entry = leader.pinged()
+    follow(follower, leader, entry)
+    leader.ping(entry.uid)
+    warm = follow(follower, leader, entry)
+    follower.now = NOON + 3 * timedelta(hours=1)
+    leader.turn(follower.now)
+    follower.ledger.open(now=follower.now)
+    follower.turn(follower.now)
+    assert word(follower, warm) is word(leader, entry) is Health.DOWN
+    assert warm.state.pending_flips == entry.state.pending_flips, "under the same ids"
+
+
+def test_what_a_leader_reads_of_its_own_status_changes_nothing() -> None:
+    """An edit by somebody else is written over, and an echo is none."""
+    leader = Bench(NOON)
+    entry = leader.pinged()
+    before = entry.state
+    leader.ping(entry.uid)
+    seen = follow(Bench(NOON, is_open=False), leader, entry)
+    leader.monitor(entry.key.name, entry.spec, uid=entry.uid, state=seen.state)
+    assert entry.state != before
+    other = Bench(NOON).pinged()
+    after = entry.state
+    edited = Sighting(
+        key=entry.key,
+        uid=entry.uid,
+        generation=1,
+        resource_version="100000",
+        spec=entry.spec,
+        state=other.state,
+        digest="somebody else's",
+        created_at=entry.created_at,
+    )
+    leader.ledger.see_monitor(edited, now=leader.now)
+    assert entry.edited
+    assert entry.state == after
+
+
+def test_who_follows_lets_a_returned_cron_job_keep_what_it_was() -> None:
+    """Its new monitor has no status yet, and somebody edits it before it gets one."""
+    follower = Bench(NOON, is_open=False)
+    leader = Bench(NOON)
+    leader.cron_job(uid="first")
+    old = owned(leader, "m1", "first")
+    leader.turn(ONE + 6 * MINUTE)
+    warm = follow(follower, leader, old)
+    warm.owner_uid = Uid("first")
+    follower.ledger.lose_monitor(old.uid, now=follower.now)
+    new = owned(follower, "m2", "second")
+    assert new.state.incident is not None
+    edited = replace(new.spec, failure_threshold=2)
+    follower.monitor("job-cronjob", edited, uid="m2", owner="second")
+    assert new.state.incident is not None
+    assert new.spec.failure_threshold == 2
 
 
 def written(bench: Bench, entry: Entry) -> dict[str, object]:

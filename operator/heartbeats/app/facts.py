@@ -51,8 +51,8 @@ class Facts:
         """Hears of monitors that cannot be read."""
         self.on_cron_job_gone: Callable[[Uid], None] = lambda _uid: None
 
-    def listen(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Take what other threads hand over, on this loop."""
+    def listen(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        """Take what other threads hand over on this loop; None: no more."""
         self._loop = loop
 
     def use_keys(self, keys: tuple[Key, ...]) -> None:
@@ -65,8 +65,9 @@ class Facts:
 
     def hand_over(self, kind: str | None, body: Mapping[str, Any]) -> None:
         """Take a monitor from kopf's thread to our loop."""
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self.see_monitor, kind, body)
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self.see_monitor, kind, body)
 
     def see_monitor(self, kind: str | None, body: Mapping[str, Any]) -> None:
         """Take a monitor as kopf tells it; the kind is None for one of a list."""

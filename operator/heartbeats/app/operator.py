@@ -1,54 +1,35 @@
-"""The operator role, put together: streams in, ledger, effects out."""
+"""The operator role, put together: it follows until it leads, and follows again after.
+
+Every replica watches (`watching`); the one that holds the Lease also judges and writes
+(`leading`). A term begins as a follower and is over with its mandate: then all of it
+is thrown away and read anew, because others may have written meanwhile.
+"""
 
 import asyncio
-import logging
-import sys
-from collections import Counter
-from datetime import datetime, timedelta
+import socket
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
 import aiohttp
 
-from heartbeats.app.effects import Effects, Told
-from heartbeats.app.facts import Facts
+from heartbeats.app.leading import Leading
+from heartbeats.app.watching import Watching
 from heartbeats.clock import CorrectedClock
 from heartbeats.config import Config
-from heartbeats.core.model import Source, Uid
-from heartbeats.core.policy import Defaults
-from heartbeats.edges.eventlog import EventLog
-from heartbeats.edges.kube.autodiscovery import Autodiscovery, AutoMonitor
-from heartbeats.edges.kube.budget import Budget
+from heartbeats.core.model import MonitorKey
 from heartbeats.edges.kube.client import Client
 from heartbeats.edges.kube.credentials import Credentials
-from heartbeats.edges.kube.errors import KubeError
-from heartbeats.edges.kube.evidence import StreamEvidence
-from heartbeats.edges.kube.jobbook import JobBook
-from heartbeats.edges.kube.kopf_thread import KopfThread
-from heartbeats.edges.kube.objects import ConfigMap, CronJob, Job, Namespace
-from heartbeats.edges.kube.ping_urls import Guard, PingUrls
-from heartbeats.edges.kube.pods import ClusterPods
-from heartbeats.edges.kube.presence import Presences
-from heartbeats.edges.kube.reflector import Reflector, Selection
-from heartbeats.edges.kube.refusals import Refusals
-from heartbeats.edges.kube.resources import CONFIG_MAPS, CRON_JOBS, JOBS, NAMESPACES
-from heartbeats.edges.kube.segment_store import SELECTOR
-from heartbeats.edges.kube.segments import JournalReader
-from heartbeats.edges.kube.signer import Signer
-from heartbeats.edges.kube.signing import KeySecret
-from heartbeats.edges.kube.sweep import MonitorSweep
-from heartbeats.edges.kube.telling import FlipTeller
-from heartbeats.edges.kube.writer import StatusWriter
+from heartbeats.edges.kube.election import Election
+from heartbeats.edges.kube.mandate import Fence, Mandate
+from heartbeats.edges.kube.reflector import Reflector
 from heartbeats.edges.metrics.operator import OperatorMetrics
-from heartbeats.ledger import Ledger
-from heartbeats.watchdog import Watchdog
-
-logger = logging.getLogger(__name__)
-
-CONFIRM_WITHIN = timedelta(seconds=10)
+from heartbeats.ledger import Entry
 
 
 class OperatorRole:
-    """Everything one operator process does, in one event loop and kopf's thread."""
+    """One replica, in one event loop and kopf's thread."""
 
     def __init__(
         self,
@@ -59,183 +40,115 @@ class OperatorRole:
         metrics: OperatorMetrics,
         public_url: str,
     ) -> None:
-        self._config, self._clock, self._metrics = config, clock, metrics
-        client = Client(
-            session, clock=clock, on_write=metrics.api_write, on_date=self._compare
-        )
-        log = EventLog(sys.stdout, config.event_log, metrics.event_log_failed)
-        told = Told(log, config.cluster_name)
-        budget = Budget(config.api_write_budget, clock.monotonic)
-        for_events = Budget(config.api_write_budget / 2, clock.monotonic)
-        self.teller = FlipTeller(client, told, clock, for_events)
-        self.writer = StatusWriter(client, self.teller, clock, budget)
-        guard = Guard(client, config.own_namespace) if config.ping_secrets else None
-        self._urls = PingUrls(client, guard, public_url)
-        effects = Effects(self.writer, told, self._urls, clock, metrics)
-        refusals = Refusals(client, config.namespace)
-        self.jobs = JobBook(ClusterPods(client), refusals, clock)
-        defaults = Defaults(config.cluster_time_zone)
-        self.ledger = Ledger(self.jobs, effects, defaults)
-        self._discovery = Autodiscovery(
-            client,
-            AutoMonitor(config.auto_monitor),
-            frozenset(config.exclude_namespaces),
-        )
-        self.facts = Facts(self.ledger, self._discovery, self._urls, clock, metrics)
-        self.journal = JournalReader(client, config.own_namespace, self.facts.ping)
-        keys = KeySecret(client, config.own_namespace)
-        self._signer = Signer(
-            keys, self.ledger, clock, metrics.keys, self.facts.use_keys
-        )
-        self._gaps: asyncio.Queue[set[Uid]] = asyncio.Queue()
-        self.kopf = KopfThread(
-            credentials, self.facts.hand_over, clock=clock, namespace=config.namespace
-        )
-        self._sweep = MonitorSweep(
-            client, self.ledger, config.namespace, self.facts.lose, self.kopf.restart
-        )
-        self.facts.on_odd = self._sweep.give_up
-        self.facts.on_cron_job_gone = self.jobs.forget
-        self._connect(client)
-        evidence = StreamEvidence(
-            {
-                Source.CRON_JOB: (self.cron_jobs, self.job_stream),
-                Source.PING: (self.segments, self.presences.leases),
-            },
-            self.jobs,
-            self.ledger,
-            self.presences,
-        )
-        self.watchdog = Watchdog(self.ledger, evidence, clock, metrics)
-        effects.watchdog = self.watchdog
+        self._config, self._credentials, self._session = config, credentials, session
+        self._clock, self._metrics, self._public_url = clock, metrics, public_url
+        identity = f"{socket.gethostname()}_{uuid4()}"
+        self.election = Election(self._client(), config.own_namespace, identity)
+        metrics.leader(leads=False)
+        self._begin()
 
-    def _connect(self, client: Client) -> None:
-        """Join the parts that know one another only through the ledger."""
-        scope = self._config.namespace
-        self.cron_jobs = Reflector(
-            client,
-            Selection(CRON_JOBS, CronJob, scope),
-            on_event=self.facts.see_cron_job,
+    def _begin(self) -> None:
+        """Make everything anew, as a follower."""
+        self.mandate = Mandate(self._clock.monotonic)
+        client = self._client(self.mandate)
+        about = (self._clock, self._metrics)
+        self.leading = Leading(self._config, client, *about, self._public_url)
+        self.watching = Watching(
+            self._config, self._credentials, client, *about, self.leading
         )
-        self.job_stream = Reflector(
-            client,
-            Selection(JOBS, Job, scope),
-            on_event=self.jobs.take,
-            on_synced=self.jobs.listed,
+        self.leading.join(self.watching)
+        self.watching.on_warm = self.election.wake
+
+    def _client(self, fence: Fence | None = None) -> Client:
+        return Client(
+            self._session,
+            clock=self._clock,
+            on_write=self._metrics.api_write,
+            on_date=self._compare,
+            fence=fence,
         )
-        self.segments = Reflector(
-            client,
-            Selection(CONFIG_MAPS, ConfigMap, self._config.own_namespace, SELECTOR),
-            on_event=self.journal.take,
-            on_synced=self.journal.listed,
-        )
-        self.namespaces = Reflector(
-            client, Selection(NAMESPACES, Namespace), on_event=self.facts.see_namespace
-        )
-        self.presences = Presences(client, self._config.own_namespace, self.facts.blind)
-        self.writer.attach(self.ledger)
-        self.teller.attach(self.ledger)
-        self.journal.attach(self.ledger)
-        self._discovery.attach(self.ledger)
-        self.jobs.report_to(self.facts.job, self._gaps.put_nowait)
+
+    # What others ask
 
     @property
     def streams(self) -> list[Reflector[Any]]:
         """Return the reflectors this role depends on."""
-        found: list[Reflector[Any]] = [
-            self.cron_jobs,
-            self.job_stream,
-            self.segments,
-            self.presences.leases,
-        ]
-        return found if self._config.namespace else [*found, self.namespaces]
+        return self.watching.streams
 
     def problem(self) -> str | None:
-        """Say why this role is not ready; None: it is."""
-        for stream in self.streams:
-            if not stream.synced.is_set():
-                return f"{stream.selection.resource.plural} are not read yet"
-        if not self.ledger.is_open:
-            return self._sweep.problem or "the ledger is not open yet"
-        return None
+        """Say why this replica neither leads nor could; None: it is ready."""
+        problem = self.watching.problem()
+        if problem is not None:
+            return problem
+        if self.mandate.holds:
+            is_open = self.watching.ledger.is_open
+            return None if is_open else "the ledger is not open yet"
+        return self.election.problem or (
+            None if self.election.leader else "nobody leads yet"
+        )
 
-    def last_judged(self) -> float | None:
+    def last_judged(self) -> float:
         """Tell when the watchdog last turned; before it starts, that it may wait."""
-        if not self.ledger.is_open:
-            return self._clock.monotonic()
-        return self.watchdog.last_turn
+        return self.leading.last_judged()
+
+    def last_kopf_turn(self) -> float:
+        """Tell when kopf's loop last gave a sign of life, or was started."""
+        return self.watching.last_kopf_turn()
+
+    def entries(self) -> Iterable[Entry]:
+        """Return the monitors to tell of: only a leader may."""
+        return self.watching.ledger if self.mandate.holds else ()
+
+    def __iter__(self) -> Iterator[Entry]:
+        """Iterate over the monitors that are known."""
+        return iter(self.watching.ledger)
+
+    def named(self, key: MonitorKey) -> Entry | None:
+        """Return the monitor of a name."""
+        return self.watching.ledger.named(key)
+
+    def follows(self) -> str | None:
+        """Name who leads in place of this replica (empty: nobody); None: it leads."""
+        return None if self.mandate.holds else self.election.leader
+
+    # What it does
 
     async def run(self) -> None:
-        """Work until cancelled."""
-        self.facts.listen(asyncio.get_running_loop())
-        self.kopf.start()
+        """Follow and lead in turns, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.election.hints.run())
+            while True:
+                await self._serve()
+                self._begin()
+
+    async def _serve(self) -> None:
+        """Follow, then lead; return when another may lead."""
+        watching, mandate = self.watching, self.mandate
         try:
             async with asyncio.TaskGroup() as group:
-                for stream in self.streams:
-                    group.create_task(stream.run())
-                group.create_task(self.jobs.run())
-                group.create_task(self.writer.run())
-                group.create_task(self.teller.run())
-                group.create_task(self._urls.run())
-                group.create_task(self._discovery.run())
-                group.create_task(self.journal.run())
-                group.create_task(self._sweep.run())
-                group.create_task(self._measure())
-                group.create_task(self._close_gaps())
-                group.create_task(self.presences.run())
-                group.create_task(self._begin())
+                tasks = [group.create_task(watching.run())]
+                await self.election.win(mandate, is_ready=lambda: watching.is_warm)
+                tasks.append(group.create_task(self._lead()))
+                await self.election.keep(mandate)
+                for task in tasks:
+                    task.cancel()
         finally:
-            await self.kopf.stop()
+            await self._give_back()
 
-    async def _begin(self) -> None:
-        """Read everything once, then open the ledger and judge."""
-        for stream in self.streams:
-            await stream.synced.wait()
-        await self._sweep.first()
-        await self._confirm_jobs()
-        await self._signer.look()
-        self.ledger.open(now=self._clock.now(), unheard=self.presences.begin())
-        self._discovery.mark_all()
-        logger.info("Watching %d monitors", len(self.ledger))
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self.watchdog.run())
-            group.create_task(self._signer.run())
+    async def _lead(self) -> None:
+        self._metrics.leader(leads=True)
+        try:
+            await self.leading.run()
+        finally:
+            self._metrics.leader(leads=False)
+            # Nothing writes any more: whoever follows need not wait for kopf's end.
+            await self._give_back()
 
-    async def _confirm_jobs(self) -> None:
-        """Return when no CronJob speaks of a Job that was not read yet."""
-        while True:
-            try:
-                await self.cron_jobs.confirm(within=CONFIRM_WITHIN)
-                await self.job_stream.confirm(within=CONFIRM_WITHIN)
-            except KubeError as error:
-                logger.warning("Still catching up: %s", error)
-                await asyncio.sleep(1)
-            else:
-                await self.jobs.settled()
-                return
-
-    async def _close_gaps(self) -> None:
-        """Conclude what happened to Jobs that were deleted unseen."""
-        while True:
-            cron_jobs = await self._gaps.get()
-            await self._confirm_jobs()
-            for uid in cron_jobs:
-                self.ledger.catch_up(uid, now=self._clock.now())
-
-    async def _measure(self) -> None:
-        restarts: Counter[str] = Counter()
-        while True:
-            await asyncio.sleep(5)
-            self.kopf.probe()
-            for stream in self.streams:
-                name = stream.selection.resource.plural
-                self._metrics.watch_synced(name, stream.synced.is_set())
-                for _ in range(stream.restarts - restarts[name]):
-                    self._metrics.watch_restarted(name)
-                restarts[name] = stream.restarts
-            self._metrics.journal_holds(self.journal.pending)
-            if self.ledger.is_open:
-                self._metrics.cron_jobs(self._discovery.census())
+    async def _give_back(self) -> None:
+        """Give the Lease back, unless it was lost."""
+        if self.mandate.holds:
+            self.mandate.end()
+            await self.election.release()
 
     def _compare(
         self, server_at: datetime, *, sent_at: datetime, received_at: datetime

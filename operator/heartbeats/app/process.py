@@ -135,7 +135,6 @@ class Process:
             self._metrics,
             url or service,
         )
-        self._metrics.leader(leads=True)
 
     async def _listen(self, stack: AsyncExitStack, pulse: Pulse) -> None:
         config = self._config
@@ -145,7 +144,7 @@ class Process:
         await self._open(stack, "health", config.health_address, health.application())
         await self._open(stack, "metrics", config.metrics_address, scrape.application())
         if self._operator is not None:
-            page = Page(self._operator.ledger, self._clock)
+            page = Page(self._operator, self._clock, self._operator.follows)
             await self._open(stack, "page", config.page_address, page.application())
 
     async def _open(
@@ -159,7 +158,7 @@ class Process:
         logger.info("The %s listener is at %s", name, listener.url)
 
     def _entries(self) -> Iterable[Entry]:
-        return () if self._operator is None else self._operator.ledger
+        return () if self._operator is None else self._operator.entries()
 
     def _ready_checks(self) -> list[Check]:
         found: list[Check] = []
@@ -175,7 +174,7 @@ class Process:
         operator = self._operator
         if operator is not None:
             found += [
-                Fresh("kopf", lambda: operator.kopf.last_turn, KOPF_LIMIT, tell),
+                Fresh("kopf", operator.last_kopf_turn, KOPF_LIMIT, tell),
                 Fresh("watchdog", operator.last_judged, WATCHDOG_LIMIT, tell),
             ]
         return found

@@ -87,7 +87,10 @@ class Ledger:
             self._apply_waiting(entry, unheard, now=now)
 
     def see_monitor(self, seen: Sighting, *, now: datetime) -> None:
-        """Take over a monitor as it was read; a known one keeps its state."""
+        """Take over a monitor as it was read; a known one keeps its state.
+
+        Until the ledger is open others judge: then what they stored is taken over.
+        """
         entry = self._entries.get(seen.uid)
         if entry is not None and is_older(seen.resource_version, entry):
             return
@@ -102,7 +105,7 @@ class Ledger:
         self.sources.watch(entry.uid, entry.key.namespace, entry.spec)
         rivals = self._judge.flaws.see(entry)
         if edited:
-            entry.stored_digest, entry.edited = seen.digest, True
+            _note_edit(entry, seen, is_ours=self.is_open)
         if edited or not same:
             self._rule_all([entry, *self._known(rivals)], now=now)
         self._apply_waiting(entry, now=now)
@@ -263,6 +266,13 @@ def _update(entry: Entry, seen: Sighting) -> None:
     entry.spec, entry.generation = seen.spec, seen.generation
     entry.resource_version, entry.labels = seen.resource_version, seen.labels
     entry.owner_uid, entry.deleting = seen.owner_uid, seen.deleting
+
+
+def _note_edit(entry: Entry, seen: Sighting, *, is_ours: bool) -> None:
+    """Take in a status that was not written here: as an edit, or as the truth."""
+    entry.stored_digest, entry.edited = seen.digest, is_ours
+    if not is_ours:
+        entry.state = entry.stored = seen.state
 
 
 def _is_newer(seen: Sighting, entry: Entry) -> bool:

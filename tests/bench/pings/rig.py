@@ -20,7 +20,7 @@ from heartbeats.core.model import MonitorKey
 from heartbeats.core.tokens import Key, mint
 from support.control_plane import install
 from support.kube import Kube
-from support.operators import SYSTEM, account_kubeconfig
+from support.operators import SYSTEM, account_kubeconfig, forget_leader
 from support.own_cluster import own_control_plane
 from support.resources import CONFIG_MAPS, MONITORS, SECRETS, Object
 
@@ -87,7 +87,13 @@ class Rig:
     progress: Progress
 
     def start(self, role: str, *flags: str) -> Role:
-        """Start a role, and return when it is ready."""
+        """Start a role, and return when it is ready.
+
+        An operator that was killed did not give its Lease back: it is taken away, for
+        what is measured is not how long that lasts.
+        """
+        if role == "operator":
+            forget_leader(self.kube)
         free = "127.0.0.1:0"
         command = [
             *(sys.executable, "-m", "heartbeats", "run", "--role", role),

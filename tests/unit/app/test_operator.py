@@ -26,6 +26,7 @@ from heartbeats.edges.kube.store import Change, ObjectEvent
 from heartbeats.edges.metrics.operator import OperatorMetrics
 from heartbeats.ledger import Entry
 from support.builders import (
+    HOUR,
     NOW,
     MemoryApi,
     Object,
@@ -34,6 +35,7 @@ from support.builders import (
     metadata,
     monitor_object,
 )
+from support.elections import keep_leases_in_memory
 from support.fakeapi import FakeApi
 
 FIRST = Key.of(b"first " * 6)
@@ -61,6 +63,12 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kopf, "operator", operator)
     monkeypatch.setattr(kopf_thread, "PAUSE_SECONDS", 0.001)
     monkeypatch.setattr(sweep, "START_SECONDS", 0.001)
+
+
+@pytest.fixture(autouse=True)
+def leases(monkeypatch: pytest.MonkeyPatch) -> MemoryApi:
+    """Return the API that keeps the leader's Lease."""
+    return keep_leases_in_memory(monkeypatch)
 
 
 def build(session: aiohttp.ClientSession, **config: Any) -> OperatorRole:
@@ -105,16 +113,16 @@ def watching(name: str = "mine", cron_job_name: str = "nightly") -> Object:
 
 
 def entry(role: OperatorRole, name: str = "backup") -> Entry:
-    found = role.ledger.get(Uid(f"uid-{name}"))
+    found = role.watching.ledger.get(Uid(f"uid-{name}"))
     assert found is not None
     return found
 
 
 def marked(role: OperatorRole) -> list[str]:
     """Take what autodiscovery is to look at."""
-    queue = role._discovery._queue
+    queue = role.leading.discovery._queue
     found = [str(queue.get_nowait()) for _ in range(queue.qsize())]
-    role._discovery._queued.clear()
+    role.leading.discovery._queued.clear()
     return found
 
 
@@ -145,20 +153,39 @@ async def test_its_problem_names_what_is_missing_in_turn(role: OperatorRole) -> 
         assert role.problem() == f"{plural} are not read yet"
         stream.synced.set()
     assert role.problem() == "monitors have not been listed yet"
-    role._sweep.problem = None
+    role.watching.sweep.problem = None
+    assert "operator-leader has not been read yet" in str(role.problem())
+    role.election.problem = None
+    assert role.problem() == "nobody leads yet"
+    role.mandate.extend(SetClock().monotonic() + 10)
     assert role.problem() == "the ledger is not open yet"
-    role.ledger.open(now=NOW)
+    role.watching.ledger.open(now=NOW)
     assert role.problem() is None
-    role.cron_jobs.synced.clear()
+    role.watching.cron_jobs.synced.clear()
     assert role.problem() == "cronjobs are not read yet"
 
 
 async def test_a_watchdog_that_may_wait_is_not_silent(role: OperatorRole) -> None:
-    assert role.last_judged() == SetClock().monotonic()
-    role.ledger.open(now=NOW)
-    assert role.last_judged() is None
-    await role.watchdog.turn()
-    assert role.last_judged() == SetClock().monotonic()
+    clock = role._clock._clock
+    assert isinstance(clock, SetClock)
+    clock.turn(HOUR)
+    assert role.last_judged() == clock.monotonic(), "a follower judges nothing"
+    role.leading._open()
+    opened = clock.monotonic()
+    clock.turn(HOUR)
+    assert role.last_judged() == opened
+    await role.leading.watchdog.turn()
+    assert role.last_judged() == clock.monotonic()
+
+
+async def test_kopf_is_given_time_in_every_term(role: OperatorRole) -> None:
+    """Liveness asks for its last turn; a new one has not had any yet."""
+    clock = role._clock._clock
+    assert isinstance(clock, SetClock)
+    clock.turn(HOUR)
+    assert role.last_kopf_turn() == clock.monotonic() - 3600
+    role._begin()
+    assert role.last_kopf_turn() == clock.monotonic()
 
 
 async def test_it_becomes_ready_in_an_empty_cluster_and_stops(
@@ -166,9 +193,9 @@ async def test_it_becomes_ready_in_an_empty_cluster_and_stops(
 ) -> None:
     async with running(role):
         await until(lambda: role.problem() is None)
-        assert role.kopf._thread.is_alive()
-        await until(lambda: role.last_judged() is not None)
-    assert not role.kopf._thread.is_alive()
+        assert role.watching.kopf._thread.is_alive()
+        await until(lambda: role.leading.watchdog.last_turn is not None)
+    assert not role.watching.kopf._thread.is_alive()
 
 
 async def test_it_judges_nothing_before_every_monitor_is_read(
@@ -177,13 +204,15 @@ async def test_it_judges_nothing_before_every_monitor_is_read(
     body = api.put(MONITORS, "backup", namespace="shop", spec={"ping": {}})
     async with running(role):
         await until(lambda: "1 monitors" in str(role.problem()))
-        assert not role.ledger.is_open
+        assert not role.watching.ledger.is_open
         told = ping(uid=body["metadata"]["uid"])
-        thread = threading.Thread(target=role.facts.hand_over, args=(None, told))
+        thread = threading.Thread(
+            target=role.watching.facts.hand_over, args=(None, told)
+        )
         thread.start()
         await asyncio.to_thread(thread.join)
         await until(lambda: role.problem() is None)
-        assert role.ledger.is_open
+        assert role.watching.ledger.is_open
 
 
 async def test_a_monitor_that_cannot_be_read_does_not_hold_up_the_start(
@@ -193,7 +222,7 @@ async def test_a_monitor_that_cannot_be_read_does_not_hold_up_the_start(
     odd = ping("odd", uid=body["metadata"]["uid"], creationTimestamp="yesterday")
     async with running(role):
         await until(lambda: "1 monitors" in str(role.problem()))
-        role.facts.hand_over(None, odd)
+        role.watching.facts.hand_over(None, odd)
         await until(lambda: role.problem() is None)
     assert "A monitor cannot be read" in caplog.text
     name = 'heartbeat_operator_odd_objects_total{resource="heartbeatmonitors"}'
@@ -203,50 +232,53 @@ async def test_a_monitor_that_cannot_be_read_does_not_hold_up_the_start(
 async def test_before_the_start_and_after_the_end_nothing_is_handed_over(
     role: OperatorRole,
 ) -> None:
-    role.facts.hand_over("ADDED", ping())
+    role.watching.facts.hand_over("ADDED", ping())
     loop = asyncio.new_event_loop()
     loop.close()
-    role._loop = loop
-    role.facts.hand_over("ADDED", ping())
-    assert len(role.ledger) == 0
+    role.watching.facts._loop = loop
+    role.watching.facts.hand_over("ADDED", ping())
+    assert len(role.watching.ledger) == 0
 
 
 # Facts
 
 
 async def test_monitors_come_and_go(role: OperatorRole) -> None:
-    role.facts.see_monitor(None, ping())
-    role.facts.see_monitor("MODIFIED", ping(resourceVersion="2"))
-    assert [known.resource_version for known in role.ledger] == ["2"]
-    role.facts.see_monitor("DELETED", ping(resourceVersion="3"))
-    assert len(role.ledger) == 0
+    role.watching.facts.see_monitor(None, ping())
+    role.watching.facts.see_monitor("MODIFIED", ping(resourceVersion="2"))
+    assert [known.resource_version for known in role.watching.ledger] == ["2"]
+    role.watching.facts.see_monitor("DELETED", ping(resourceVersion="3"))
+    assert len(role.watching.ledger) == 0
 
 
 async def test_a_monitor_marks_its_cronjob_and_the_one_in_whose_way_it_stands(
     role: OperatorRole,
 ) -> None:
-    role.facts.see_monitor("ADDED", watching("mine", "nightly"))
+    role.watching.ledger.open(now=NOW)
+    role.watching.facts.see_monitor("ADDED", watching("mine", "nightly"))
     assert "shop/nightly" in marked(role)
-    role.facts.see_monitor("DELETED", ping("report-cronjob"))
+    role.watching.facts.see_monitor("DELETED", ping("report-cronjob"))
     assert "shop/report" in marked(role)
 
 
 async def test_a_monitor_swept_away_gives_its_cronjob_back_to_autodiscovery(
     role: OperatorRole,
 ) -> None:
-    role.facts.see_monitor("ADDED", watching())
+    role.watching.ledger.open(now=NOW)
+    role.watching.facts.see_monitor("ADDED", watching())
     marked(role)
-    role.facts.lose(Uid("uid-mine"))
+    role.watching.facts.lose(Uid("uid-mine"))
     assert marked(role) == ["shop/nightly"]
-    assert len(role.ledger) == 0
-    role.facts.lose(Uid("uid-mine"))
+    assert len(role.watching.ledger) == 0
+    role.watching.facts.lose(Uid("uid-mine"))
 
 
 async def test_cronjobs_come_and_go(role: OperatorRole) -> None:
-    role.facts.see_cron_job(ObjectEvent(Change.ADDED, cron_job()))
-    assert [facts.name for facts in role.ledger.sources] == ["nightly"]
-    role.facts.see_cron_job(ObjectEvent(Change.DELETED, cron_job()))
-    assert list(role.ledger.sources) == []
+    role.watching.ledger.open(now=NOW)
+    role.watching.facts.see_cron_job(ObjectEvent(Change.ADDED, cron_job()))
+    assert [facts.name for facts in role.watching.ledger.sources] == ["nightly"]
+    role.watching.facts.see_cron_job(ObjectEvent(Change.DELETED, cron_job()))
+    assert list(role.watching.ledger.sources) == []
     assert "shop/nightly" in marked(role)
 
 
@@ -258,15 +290,16 @@ def namespace(kind: Change, **annotations: str) -> ObjectEvent[Namespace]:
 async def test_of_a_namespace_only_our_annotations_are_kept(
     role: OperatorRole,
 ) -> None:
-    role.facts.see_cron_job(ObjectEvent(Change.ADDED, cron_job()))
+    role.watching.ledger.open(now=NOW)
+    role.watching.facts.see_cron_job(ObjectEvent(Change.ADDED, cron_job()))
     marked(role)
     said = {"heartbeats.dev/monitor": "false", "kubectl.kubernetes.io/x": "{}"}
-    role.facts.see_namespace(namespace(Change.ADDED, **said))
-    kept = role.ledger.sources.annotations("shop")
+    role.watching.facts.see_namespace(namespace(Change.ADDED, **said))
+    kept = role.watching.ledger.sources.annotations("shop")
     assert kept == {"heartbeats.dev/monitor": "false"}
     assert marked(role) == ["shop/nightly"]
-    role.facts.see_namespace(namespace(Change.DELETED, **said))
-    assert role.ledger.sources.annotations("shop") == {}
+    role.watching.facts.see_namespace(namespace(Change.DELETED, **said))
+    assert role.watching.ledger.sources.annotations("shop") == {}
 
 
 # Keys
@@ -283,21 +316,21 @@ def supply(api: MemoryApi, *keys: Key) -> None:
 def keys(role: OperatorRole) -> MemoryApi:
     """Return the API that holds the key Secret; the ledger is open."""
     memory = MemoryApi()
-    role._signer._secret = KeySecret(memory, "heartbeats-system")
-    role.ledger.open(now=NOW)
+    role.leading.signer._secret = KeySecret(memory, "heartbeats-system")
+    role.watching.ledger.open(now=NOW)
     return memory
 
 
 async def test_each_ping_monitor_names_the_key_that_signed_its_token(
     role: OperatorRole, keys: MemoryApi
 ) -> None:
-    role.facts.see_monitor("ADDED", ping())
-    role.facts.see_monitor("ADDED", watching())
+    role.watching.facts.see_monitor("ADDED", ping())
+    role.watching.facts.see_monitor("ADDED", watching())
     supply(keys, FIRST)
-    await role._signer.look()
+    await role.leading.signer.look()
     assert entry(role).state.key_id == FIRST.id
     assert entry(role, "mine").state.key_id is None
-    role.facts.see_monitor("ADDED", ping("late"))
+    role.watching.facts.see_monitor("ADDED", ping("late"))
     assert entry(role, "late").state.key_id == FIRST.id
 
 
@@ -305,8 +338,8 @@ async def test_a_lost_key_is_said_by_every_ping_monitor_and_in_the_metrics(
     role: OperatorRole, keys: MemoryApi
 ) -> None:
     named = {**ping(), "status": {"ping": {"keyID": "lost"}}}
-    role.facts.see_monitor("ADDED", named)
-    await role._signer.look()
+    role.watching.facts.see_monitor("ADDED", named)
+    await role.leading.signer.look()
     flaw = entry(role).state.flaw
     assert flaw is not None
     assert flaw.reason is Reason.KEY_LOST
@@ -323,9 +356,9 @@ async def test_a_key_that_is_lost_is_known_before_anything_is_judged(
     opened: list[bool] = []
 
     async def look() -> None:
-        opened.append(role.ledger.is_open)
+        opened.append(role.watching.ledger.is_open)
 
-    role._signer.look = look  # type: ignore[method-assign]
+    role.leading.signer.look = look  # type: ignore[method-assign]
     async with running(role):
         await until(lambda: len(opened) > 1)
     assert opened[:2] == [False, True]

@@ -20,6 +20,7 @@ from heartbeats.edges.kube.credentials import Credentials
 from heartbeats.edges.kube.errors import CredentialsError
 from heartbeats.edges.kube.kopf_thread import KopfThread
 from heartbeats.edges.listener import ListenError
+from support.elections import keep_leases_in_memory
 from support.fakeapi import FakeApi
 
 ANY = Address("127.0.0.1", 0)
@@ -45,6 +46,7 @@ def _surroundings(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kopf, "operator", operator)
     monkeypatch.setattr(kopf_thread, "PAUSE_SECONDS", 0.001)
     monkeypatch.setattr(sweep, "START_SECONDS", 0.001)
+    keep_leases_in_memory(monkeypatch)
 
 
 def config(role: Role, **fields: Any) -> Config:

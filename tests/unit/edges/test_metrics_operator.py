@@ -61,6 +61,25 @@ def test_facts_are_told_as_they_are_now(metrics: OperatorMetrics) -> None:
     assert value(metrics, "watch_synced", resource="jobs") == 1
 
 
+def test_a_follower_tells_nothing_that_only_a_leader_knows(
+    metrics: OperatorMetrics,
+) -> None:
+    """What it told as a leader would stay, and be told by two."""
+    metrics.leader(leads=True)
+    metrics.evaluated(NOW)
+    metrics.journal_holds(12)
+    metrics.cron_jobs({(True, "Default"): 3})
+    metrics.keys.lost(True)
+    metrics.keys.urls({"current": 2})
+    metrics.leader(leads=False)
+    assert value(metrics, "leader") == 0
+    assert value(metrics, "last_evaluation_timestamp_seconds") is None
+    assert value(metrics, "journal_entries") is None
+    assert value(metrics, "cronjobs", monitored="true", reason="Default") is None
+    assert value(metrics, "ping_key_lost") is None
+    assert value(metrics, "ping_urls", key="current") is None
+
+
 def test_events_are_counted(metrics: OperatorMetrics) -> None:
     metrics.api_write("events", 201)
     metrics.api_write("events", 201)

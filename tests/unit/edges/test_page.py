@@ -245,3 +245,25 @@ async def test_anything_else_is_not_found(url: str, path: str) -> None:
 async def test_nothing_can_be_changed(url: str) -> None:
     async with ClientSession() as http, http.post(url) as answer:
         assert answer.status in {404, 405}
+
+
+@pytest.mark.parametrize(
+    ("leader", "said"),
+    [
+        ("operator-7f_<b>", "This replica follows: operator-7f_<b> leads."),
+        ("", "This replica follows, and nobody leads yet."),
+    ],
+)
+async def test_a_follower_says_who_leads_and_nothing_of_the_monitors(
+    known: Known, leader: str, said: str
+) -> None:
+    """What it knows of them is what the leader wrote last."""
+    known.entries = [entry("backup", is_judged=False)]
+    page = Page(known, SetClock(), lambda: leader)
+    async with Listener(page.application(), Address("127.0.0.1", 0)) as listener:
+        shown = await read(listener.url)
+        assert said in shown.text
+        assert "backup" not in shown.text
+        assert "b" not in shown.tags()
+        one = await read(f"{listener.url}/monitors/shop/backup", 503)
+        assert said in one.text

@@ -308,6 +308,7 @@ async def test_before_the_ledger_is_open_nothing_is_done() -> None:
     desk.bench = Bench(NOW, is_open=False)
     desk.discovery.attach(desk.bench.ledger)
     desk.cron_job()
+    assert desk.discovery._queue.empty(), "who waits for weeks remembers nothing"
     await desk.work()
     assert desk.api.sent == []
     desk.bench.ledger.open(now=NOW)

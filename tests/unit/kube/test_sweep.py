@@ -1,8 +1,10 @@
 """What kopf does not tell: when all is known, and what went unseen."""
 
 import asyncio
+import copy
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import pytest
 
@@ -28,12 +30,22 @@ class Desk:
         self.bench = Bench(NOW)
         self.lost: list[Uid] = []
         self.listened_anew = 0
+        self.read: list[str] = []
         self.sweep = MonitorSweep(
-            client, self.bench.ledger, namespace, self._lose, self._listen
+            client,
+            self.bench.ledger,
+            namespace,
+            on_lost=self._lose,
+            on_deaf=self._listen,
+            on_read=self._read,
         )
 
     def _listen(self) -> None:
         self.listened_anew += 1
+
+    def _read(self, kind: None, body: Mapping[str, Any]) -> None:
+        assert kind is None
+        self.read.append(f"{body['metadata']['name']} as of {version_of(body)}")
 
     def _lose(self, uid: Uid) -> None:
         self.lost.append(uid)
@@ -42,6 +54,16 @@ class Desk:
     def put(self, name: str, namespace: str = "shop") -> Uid:
         body = self.api.put(MONITORS, name, namespace=namespace, spec={"ping": {}})
         return Uid(body["metadata"]["uid"])
+
+    def held(self, name: str) -> dict[str, Any]:
+        """Return a monitor as the API server holds it."""
+        return copy.deepcopy(self.api._objects[MONITORS.plural, "shop", name])
+
+    def knows(self, body: dict[str, Any]) -> None:
+        """Tell the ledger of a monitor as it was."""
+        meta = body["metadata"]
+        version = int(meta["resourceVersion"])
+        self.bench.monitor(meta["name"], PING, uid=meta["uid"], version=version)
 
     def known(self, name: str) -> Uid:
         """Put a monitor that kopf has told of."""
@@ -220,3 +242,63 @@ async def test_a_monitor_that_is_heard_of_in_time_changes_nothing(desk: Desk) ->
     desk.known("new")
     await desk.sweep.sweep()
     assert desk.listened_anew == 0
+
+
+# When leaders change
+
+
+def version_of(body: Mapping[str, Any]) -> str:
+    found: str = body["metadata"]["resourceVersion"]
+    return found
+
+
+async def test_what_kopf_has_not_told_yet_is_read_at_once(desk: Desk) -> None:
+    """The former leader wrote it a moment ago: nothing may be judged without it."""
+    for name in ("told", "changed", "new"):
+        desk.put(name)
+    held = {name: desk.held(name) for name in ("told", "changed", "new")}
+    desk.knows(held["told"])
+    desk.knows(held["changed"])
+    desk.put("changed")
+    await desk.sweep.catch_up()
+    newest = version_of(desk.held("changed"))
+    assert desk.read == [
+        f"changed as of {newest}",
+        f"new as of {version_of(held['new'])}",
+    ]
+
+
+async def test_what_kopf_told_after_the_list_is_not_read_again(desk: Desk) -> None:
+    desk.put("ahead")
+    ahead = desk.held("ahead")
+    ahead["metadata"]["resourceVersion"] = "100000"
+    desk.knows(ahead)
+    await desk.sweep.catch_up()
+    assert desk.read == []
+
+
+async def test_what_is_gone_is_forgotten_and_what_goes_meanwhile_is_not_read(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = desk.known("gone")
+    desk.api.delete(MONITORS, "gone", namespace="shop")
+    desk.put("going")
+    client = desk.sweep._client
+    list_metadata = client.list_metadata
+
+    async def slowly(*args: object, **options: object) -> object:
+        listed = await list_metadata(*args, **options)  # type: ignore[arg-type]
+        desk.api.delete(MONITORS, "going", namespace="shop")
+        return listed
+
+    monkeypatch.setattr(client, "list_metadata", slowly)
+    await desk.sweep.catch_up()
+    assert desk.lost == [gone]
+    assert desk.read == []
+
+
+async def test_what_cannot_be_read_does_not_hold_up_the_leader(desk: Desk) -> None:
+    uid = desk.put("odd")
+    desk.sweep.give_up(monitor_object("odd", uid=uid))
+    await desk.sweep.catch_up()
+    assert desk.read == []

@@ -97,7 +97,12 @@ class Autodiscovery:
         self._ledger = ledger
 
     def mark(self, namespace: str, cron_job: str) -> None:
-        """Note that a CronJob or a monitor of it changed."""
+        """Note that a CronJob or a monitor of it changed.
+
+        Before the ledger is open nothing is noted: opening marks all.
+        """
+        if self._ledger is None or not self._ledger.is_open:
+            return
         key = MonitorKey(namespace, cron_job)
         if key not in self._queued:
             self._queued.add(key)
@@ -122,8 +127,6 @@ class Autodiscovery:
         while True:
             key = await self._queue.get()
             self._queued.discard(key)
-            if self._ledger is None or not self._ledger.is_open:
-                continue  # opening marks all
             try:
                 await self._reconcile(key)
                 self._tries.succeeded(key)

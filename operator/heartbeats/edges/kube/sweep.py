@@ -7,12 +7,15 @@ ledger knows all that exist, and now and then for ever.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from heartbeats.core.model import Uid
 from heartbeats.edges.kube import errors
-from heartbeats.edges.kube.client import Client
+from heartbeats.edges.kube.client import Client, MetadataList
+from heartbeats.edges.kube.decode import decode, number
+from heartbeats.edges.kube.objects import ObjectMeta
 from heartbeats.edges.kube.resources import MONITORS
 from heartbeats.ledger import Ledger
 
@@ -32,12 +35,14 @@ class MonitorSweep:
         namespace: str | None,
         on_lost: Callable[[Uid], None],
         on_deaf: Callable[[], None],
+        on_read: Callable[[None, Mapping[str, Any]], None],
     ) -> None:
         self._client = client
         self._ledger = ledger
         self._namespace = namespace
         self._on_lost = on_lost
         self._on_deaf = on_deaf
+        self._on_read = on_read
         self._unheard: set[Uid] = set()
         self._odd: set[Uid] = set()
         self.problem: str | None = "monitors have not been listed yet"
@@ -75,6 +80,28 @@ class MonitorSweep:
         readable = (meta.uid for meta in listed.items if meta.uid not in self._odd)
         return sum(self._ledger.get(Uid(uid)) is None for uid in readable)
 
+    async def catch_up(self) -> None:
+        """Make the ledger know every monitor as it is now; raises KubeError.
+
+        What kopf has not told yet is read one by one: when leaders change, that is
+        what the former one wrote in its last moments.
+        """
+        for meta in (await self._compare()).items:
+            if self._is_behind(meta):
+                await self._read(meta)
+
+    def _is_behind(self, meta: ObjectMeta) -> bool:
+        entry = self._ledger.get(Uid(meta.uid))
+        if entry is None:
+            return meta.uid not in self._odd
+        return number(entry.resource_version) < number(meta.resource_version)
+
+    async def _read(self, meta: ObjectMeta) -> None:
+        path = MONITORS.path(meta.namespace, meta.name)
+        with suppress(errors.NotFound):
+            body = await self._client.request("GET", path)
+            self._on_read(None, decode(body, dict[str, Any]))
+
     async def run(self) -> None:
         """Forget what was deleted unseen, until cancelled."""
         while True:
@@ -87,12 +114,17 @@ class MonitorSweep:
     async def sweep(self) -> None:
         """Forget the monitors that were known before a list that lacks them."""
         known = {entry.uid for entry in self._ledger}
+        listed = await self._compare()
+        self._listen({Uid(meta.uid) for meta in listed.items} - known - self._odd)
+
+    async def _compare(self) -> MetadataList:
+        """List what exists, and forget what was known before and does not."""
+        known = {entry.uid for entry in self._ledger}
         listed = await self._client.list_metadata(MONITORS, namespace=self._namespace)
-        exist = {Uid(meta.uid) for meta in listed.items}
-        for uid in known - exist:
+        for uid in known - {Uid(meta.uid) for meta in listed.items}:
             logger.info("A monitor was deleted unseen", extra={"uid": uid})
             self._on_lost(uid)
-        self._listen(exist - known - self._odd)
+        return listed
 
     def _listen(self, unheard: set[Uid]) -> None:
         """Notice that monitors exist of which nothing is heard, sweep after sweep."""

@@ -32,6 +32,11 @@ class KeyMetrics:
         """Note whether the key Secret is missing or unusable."""
         self._lost.value = float(is_lost)
 
+    def forget(self) -> None:
+        """Tell no more of what another replica finds out now."""
+        self._lost.value = None
+        self._urls.clear()
+
     def urls(self, counts: Mapping[str, int]) -> None:
         """Note how many monitors' URLs each key signed; all of them at once."""
         self._urls.clear()

@@ -55,8 +55,13 @@ class OperatorMetrics:
     # What is so now
 
     def leader(self, leads: bool) -> None:
-        """Note whether this replica leads."""
+        """Note whether this replica leads; else it forgets what only leaders know."""
         self._states.leader.value = float(leads)
+        if not leads:
+            self._states.last_evaluation.value = None
+            self._states.journal_entries.value = None
+            self._states.cron_jobs.clear()
+            self.keys.forget()
 
     def evaluated(self, at: datetime) -> None:
         """Note that the deadlines passed by this instant have been judged."""

@@ -7,7 +7,7 @@ text comes from users and is escaped.
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from html import escape
 from typing import Final, Protocol
@@ -32,7 +32,7 @@ _OVERVIEW: Final = (
     "State,Monitor,Schedule,Last check-in,Next expected,Reason,Severity,Owner"
 )
 _HISTORY: Final = "Outcome,Time,Due,Took,Exit code,Message"
-_UNREAD: Final = "not judged here yet: this replica is starting or does not lead."
+_UNREAD: Final = "not judged here yet: this replica is starting."
 
 
 class Monitors(Protocol):
@@ -48,11 +48,21 @@ class Monitors(Protocol):
 
 
 class Page:
-    """Answers with HTML."""
+    """Answers with HTML.
 
-    def __init__(self, monitors: Monitors, clock: Clock) -> None:
+    `follows` names the replica that leads in place of this one (empty: none does);
+    None: this one leads. Only a leader knows how monitors are.
+    """
+
+    def __init__(
+        self,
+        monitors: Monitors,
+        clock: Clock,
+        follows: Callable[[], str | None] = lambda: None,
+    ) -> None:
         self._monitors = monitors
         self._clock = clock
+        self._follows = follows
 
     def application(self) -> web.Application:
         """Return what a listener serves."""
@@ -63,6 +73,8 @@ class Page:
         return app
 
     async def _overview(self, _request: web.Request) -> web.Response:
+        if (leader := self._follows()) is not None:
+            return markup.page("Heartbeats", _elsewhere(leader))
         now = self._clock.now()
         judged: list[tuple[Verdict, Entry]] = []
         for count, entry in enumerate(self._monitors, start=1):
@@ -76,6 +88,8 @@ class Page:
         return markup.page("Heartbeats", notes + table)
 
     async def _monitor(self, request: web.Request) -> web.Response:
+        if (leader := self._follows()) is not None:
+            return markup.page("Heartbeats", _elsewhere(leader), status=503)
         info = request.match_info
         entry = self._monitors.named(MonitorKey(info["namespace"], info["name"]))
         if entry is None:
@@ -90,6 +104,15 @@ class Page:
 async def _nothing(_request: web.Request) -> web.Response:
     text = '<p>There is nothing here. See the <a href="/">overview</a>.</p>'
     return markup.page("Not found", text, status=404)
+
+
+def _elsewhere(leader: str) -> str:
+    if not leader:
+        return "<p>This replica follows, and nobody leads yet.</p>"
+    return (
+        f"<p>This replica follows: <code>{escape(leader)}</code> leads. "
+        "Its page shows the monitors.</p>"
+    )
 
 
 def _overview(judged: list[tuple[Verdict, Entry]], now: datetime) -> str:
