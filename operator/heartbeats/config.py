@@ -3,10 +3,11 @@
 The command line fills it in; nothing else reads the environment.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 OWN_NAMESPACE: Final = "heartbeats-system"
 
@@ -72,6 +73,18 @@ def _instead(text: str, problem: str) -> str:
     )
 
 
+def may_call(url: str | None) -> bool:
+    """Tell whether a URL can be called by HTTP; there need not be one."""
+    if url is None:
+        return True
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.hostname) and port != 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Everything a process was told."""
@@ -88,6 +101,8 @@ class Config:
     health_address: Address = Address(None, 8081)
     page_address: Address = Address("127.0.0.1", 8082)
     public_url: str | None = None
+    self_ping_url: str | None = field(default=None, repr=False)
+    """What the leading operator calls while evaluation works; it may hold a token."""
     auto_monitor: str = "all"
     cluster_time_zone: str = "UTC"
     cluster_name: str = ""

@@ -21,6 +21,7 @@ from heartbeats.edges.kube.budget import Budget
 from heartbeats.edges.kube.client import Client
 from heartbeats.edges.kube.errors import KubeError
 from heartbeats.edges.kube.evidence import Stream, StreamEvidence
+from heartbeats.edges.kube.freshness import Evaluations
 from heartbeats.edges.kube.objects import ConfigMap
 from heartbeats.edges.kube.ping_urls import Guard, PingUrls
 from heartbeats.edges.kube.segments import JournalReader
@@ -30,6 +31,7 @@ from heartbeats.edges.kube.store import Change, ObjectEvent
 from heartbeats.edges.kube.telling import FlipTeller
 from heartbeats.edges.kube.writer import StatusWriter
 from heartbeats.edges.metrics.operator import OperatorMetrics
+from heartbeats.edges.selfping import SelfPing
 from heartbeats.watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ logger = logging.getLogger(__name__)
 CONFIRM_WITHIN = timedelta(seconds=10)
 RETRY_SECONDS = 1.0
 MEASURE_SECONDS = 5.0
+JUDGED_WITHIN = 60.0
 
 
 class Leading:
@@ -89,12 +92,30 @@ class Leading:
             Source.PING: (watching.segments, watching.presences.leases),
         }
         evidence = StreamEvidence(streams, watching.jobs, ledger, watching.presences)
-        self.watchdog = Watchdog(ledger, evidence, self._clock, self._metrics)
+        self._evaluations = Evaluations(
+            watching.freshness, self._metrics, self._clock.monotonic
+        )
+        self.watchdog = Watchdog(ledger, evidence, self._clock, self._evaluations)
         self.effects.watchdog = self.watchdog
 
     def last_judged(self) -> float:
         """Tell when the watchdog last turned; before it starts, that it may wait."""
         return self.watchdog.last_turn or self._opened or self._clock.monotonic()
+
+    def problem(self) -> str | None:
+        """Say why this leader is not at work; None: it is."""
+        if not self._watching.ledger.is_open:
+            return "the ledger is not open yet"
+        if self._clock.monotonic() - self.last_judged() > JUDGED_WITHIN:
+            return f"no deadline was looked at for {JUDGED_WITHIN:g} s"
+        return None
+
+    def silence(self) -> str | None:
+        """Say why no heartbeat may go outwards; None: deadlines are judged well."""
+        judged = self._evaluations.last
+        if judged is None or self._clock.monotonic() - judged > JUDGED_WITHIN:
+            return f"nothing was judged by fresh facts for {JUDGED_WITHIN:g} s"
+        return self.problem() or self._watching.problem()
 
     async def run(self) -> None:
         """Catch up, open the ledger, and work until cancelled."""
@@ -112,6 +133,7 @@ class Leading:
                 self._watching.presences.run,
                 self._close_gaps,
                 self._measure,
+                self._beat,
             ):
                 group.create_task(work())
 
@@ -180,6 +202,12 @@ class Leading:
             await self._watching.jobs.settled()
             for uid in cron_jobs:
                 self._watching.ledger.catch_up(uid, now=self._clock.now())
+
+    async def _beat(self) -> None:
+        """Send the heartbeat outwards, if anybody waits for it."""
+        if self._config.self_ping_url is not None:
+            url, count = self._config.self_ping_url, self._metrics.self_ping
+            await SelfPing(url, self.silence, count).run()
 
     async def _measure(self) -> None:
         while True:

@@ -81,8 +81,7 @@ class OperatorRole:
         if problem is not None:
             return problem
         if self.mandate.holds:
-            is_open = self.watching.ledger.is_open
-            return None if is_open else "the ledger is not open yet"
+            return self.leading.problem()
         return self.election.problem or (
             None if self.election.leader else "nobody leads yet"
         )

@@ -17,6 +17,7 @@ from heartbeats.config import Config
 from heartbeats.core.policy import Defaults
 from heartbeats.edges.kube.client import Client
 from heartbeats.edges.kube.credentials import Credentials
+from heartbeats.edges.kube.freshness import Freshness
 from heartbeats.edges.kube.jobbook import JobBook
 from heartbeats.edges.kube.kopf_thread import KopfThread
 from heartbeats.edges.kube.objects import ConfigMap, CronJob, Job, Namespace
@@ -66,6 +67,8 @@ class Watching:
         )
         self.facts.on_odd = self.sweep.give_up
         self._open_streams(client, leading)
+        streams = {each.selection.resource.plural: each for each in self.streams}
+        self.freshness = Freshness(streams, clock.monotonic)
         self._began = clock.monotonic()
         self.is_warm = False
         """All of it has been read once: this replica could lead at once."""
@@ -107,11 +110,11 @@ class Watching:
         return found if self._config.namespace else [*found, self.namespaces]
 
     def problem(self) -> str | None:
-        """Say what has not been read yet; None: this replica could lead."""
+        """Say what has not been read yet, or lately; None: this replica could lead."""
         for stream in self.streams:
             if not stream.synced.is_set():
                 return f"{stream.selection.resource.plural} are not read yet"
-        return self.sweep.problem
+        return self.sweep.problem or self.freshness.problem()
 
     def last_kopf_turn(self) -> float:
         """Tell when kopf's loop last gave a sign of life, or was started."""
@@ -127,6 +130,7 @@ class Watching:
                     group.create_task(stream.run())
                 group.create_task(self.jobs.run())
                 group.create_task(self.sweep.run())
+                group.create_task(self.freshness.run())
                 group.create_task(self._measure())
                 group.create_task(self._warm_up())
         finally:

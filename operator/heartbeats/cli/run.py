@@ -16,6 +16,7 @@ from heartbeats.config import (
     Config,
     LogFormat,
     Role,
+    may_call,
     parse_address,
 )
 
@@ -100,6 +101,13 @@ ADDRESS = AddressType()
     "--public-url",
     help="What jobs call, e.g. https://pings.example.org. Ping URLs start with it. "
     "Default: the Service heartbeats-ping in the operator's namespace.",
+)
+@click.option(
+    "--self-ping-url",
+    metavar="URL",
+    help="Call this URL once a minute while monitors are judged by fresh facts: let "
+    "somebody else watch the operator. It may hold a token, so set it by "
+    "HEARTBEATS_SELF_PING_URL from a Secret; it is never logged in full.",
 )
 @click.option(
     "--api-write-budget",
@@ -246,6 +254,12 @@ def _config(options: dict[str, Any]) -> Config:
                 f"{error}; write a network like 10.0.0.0/8",
                 param_hint="--trusted-proxies",
             ) from error
+    if not may_call(options["self_ping_url"]):
+        # Not repeated here: it may hold a token, and this goes to a log.
+        raise click.BadParameter(
+            "write an http or https URL such as https://watcher.example.org/ping/…",
+            param_hint="--self-ping-url",
+        )
     options["role"] = Role(options["role"])
     options["log_format"] = LogFormat(options["log_format"])
     if options["namespace"] is not None:

@@ -71,6 +71,7 @@ def everything_happened() -> dict[str, tuple[str, tuple[str, ...], str]]:
     metrics.watch_restarted("jobs")
     metrics.odd_object("jobs")
     metrics.ping_answered("native", 200, 0.1)
+    metrics.self_ping("sent")
     metrics.keys.urls({"current": 1})
     return {
         family.name: (

@@ -112,6 +112,10 @@ class OperatorMetrics:
         self._events.pings.labels(dialect or "none", code).inc()
         self._spans.ping.observe(seconds)
 
+    def self_ping(self, outcome: str) -> None:
+        """Count a heartbeat outwards that was tried: sent or failed."""
+        self._events.self_pings.labels(outcome).inc()
+
     def journal_committed(self, seconds: float) -> None:
         """Count a commit of the journal."""
         self._spans.commit.observe(seconds)
@@ -181,6 +185,9 @@ class _Events:
         self.event_log_failures = counter(
             "event_log_failures_total",
             "Lines of the event log that could not be written.",
+        )
+        self.self_pings = counter(
+            "self_pings_total", "Heartbeats outwards that were tried.", "outcome"
         )
         self.pings = counter(
             "ping_requests_total", "Answered requests to pings.", "dialect", "code"
