@@ -58,6 +58,7 @@ test-oracle: $(READY) ## Compare with oracles: cron with the controller's librar
 # They wait for clusters most of the time: more of them than cores at once.
 .PHONY: test-integration
 test-integration: $(READY) ## Run tests on a real control plane (built the first time)
+	@PYTHONPATH=tests $(BIN)/python -m support.alert_tools
 	$(BIN)/pytest -n 6 --dist worksteal -m "integration and not slow" tests/integration
 
 .PHONY: test-slow
