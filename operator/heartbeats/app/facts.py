@@ -23,7 +23,7 @@ from heartbeats.edges.kube.ping_urls import PingUrls
 from heartbeats.edges.kube.store import Change, ObjectEvent
 from heartbeats.edges.metrics.operator import OperatorMetrics
 from heartbeats.journal import Entry as JournalEntry
-from heartbeats.ledger import Ledger
+from heartbeats.ledger import Ledger, Sighting
 
 logger = logging.getLogger(__name__)
 
@@ -64,20 +64,36 @@ class Facts:
             self._sign(entry.uid, now=now)
 
     def hand_over(self, kind: str | None, body: Mapping[str, Any]) -> None:
-        """Take a monitor from kopf's thread to our loop."""
+        """Take a monitor from kopf's thread to our loop.
+
+        It is read in that thread already: bodies are ten times as large as what we
+        keep of them, and thousands may wait for their turn on our loop.
+        """
         loop = self._loop
-        if loop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(self.see_monitor, kind, body)
+        if loop is None or loop.is_closed():
+            return
+        try:
+            seen = sighting_of(body)
+        except OddMonitorError as error:
+            loop.call_soon_threadsafe(self._leave_out, body, error)
+        else:
+            loop.call_soon_threadsafe(self._see, kind, seen)
 
     def see_monitor(self, kind: str | None, body: Mapping[str, Any]) -> None:
         """Take a monitor as kopf tells it; the kind is None for one of a list."""
         try:
             seen = sighting_of(body)
         except OddMonitorError as error:
-            logger.warning("A monitor cannot be read: %s", error)
-            self._metrics.odd_object("heartbeatmonitors")
-            self.on_odd(body)
-            return
+            self._leave_out(body, error)
+        else:
+            self._see(kind, seen)
+
+    def _leave_out(self, body: Mapping[str, Any], error: OddMonitorError) -> None:
+        logger.warning("A monitor cannot be read: %s", error)
+        self._metrics.odd_object("heartbeatmonitors")
+        self.on_odd(body)
+
+    def _see(self, kind: str | None, seen: Sighting) -> None:
         now = self._clock.now()
         if kind == "DELETED":
             self.lose(seen.uid)

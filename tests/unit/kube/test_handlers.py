@@ -154,9 +154,9 @@ def test_kopf_is_tuned_for_small_lists_and_quick_returns() -> None:
     tuned = settings()
     assert tuned.peering.standalone
     assert not tuned.posting.enabled
-    assert tuned.watching.chunk_size == 500
+    assert tuned.watching.chunk_size == 100
     assert tuned.watching.initial_streaming is False
-    assert tuned.queueing.idle_timeout == 0.5
+    assert tuned.queueing.idle_timeout == 0.1
     assert tuned.queueing.worker_limit is None
     assert tuned.networking.connect_timeout == 5
     assert tuned.networking.request_timeout == 30
