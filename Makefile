@@ -135,6 +135,10 @@ audit: $(READY) ## Look for known vulnerabilities in what is locked (asks the pa
 	then cat "$$log" >&2; ! grep -q '^Found' "$$log"; \
 	else echo "The audit could not be done, the vulnerability service gave no answer: $$(tail -n 1 "$$log" | cut -c1-200)" >&2; exit 1; fi
 
+.PHONY: manifests
+manifests: $(READY) ## Make the PrometheusRule from the alert rules; RUNBOOKS=URL/ begins its links
+	@PYTHONPATH=tests $(BIN)/python -m support.prometheus_rule --runbooks "$(RUNBOOKS)"
+
 .PHONY: cluster
 cluster: $(READY) ## Start a local cluster and link its kubeconfig to .cluster/kubeconfig
 	@kubeconfig=$$($(BIN)/heartbeats cluster up --name $(NAME)) \
