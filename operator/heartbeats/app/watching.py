@@ -19,6 +19,7 @@ from heartbeats.edges.kube.client import Client
 from heartbeats.edges.kube.credentials import Credentials
 from heartbeats.edges.kube.freshness import Freshness
 from heartbeats.edges.kube.jobbook import JobBook
+from heartbeats.edges.kube.jobs import lean
 from heartbeats.edges.kube.kopf_thread import KopfThread
 from heartbeats.edges.kube.objects import ConfigMap, CronJob, Job, Namespace
 from heartbeats.edges.kube.pods import ClusterPods
@@ -86,6 +87,7 @@ class Watching:
             Selection(JOBS, Job, scope),
             on_event=self.jobs.take,
             on_synced=self.jobs.listed,
+            retain=lean,
         )
         self.segments = Reflector(
             client,

@@ -15,11 +15,13 @@ from heartbeats.edges.kube.jobs import (
     has_failed,
     has_started,
     is_manual,
+    lean,
     owner_of,
     report,
     slot_of,
     vanished,
 )
+from heartbeats.edges.kube.objects import Job
 from support.builders import (
     MINUTE,
     NOW,
@@ -251,3 +253,26 @@ def test_a_plain_cronjob_leaves_the_rest_unsaid() -> None:
         *(None, False, None),
     )
     assert (facts.last_schedule_at, facts.last_success_at) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        job(),
+        job("job-29000000", {"active": 1}),
+        job("job-29000000", {"ready": 1, "startTime": "2026-11-20T08:00:00Z"}),
+        job(status={"conditions": [*BEFORE_THE_END, condition("Failed")]}),
+        job(status={"conditions": [*BEFORE_THE_END, condition("Complete")]}),
+        job(annotations={MANUAL_ANNOTATION: "manual", "more": "words"}),
+        job(annotations={SLOT_ANNOTATION: "2026-11-20T08:00:00Z"}),
+        job(ownerReferences=[owner(uid="cj-1", name="nightly")]),
+        job(ownerReferences=[], labels={"team": "data"}),
+    ],
+)
+def test_a_lean_job_tells_the_same(whole: Job) -> None:
+    kept = lean(whole)
+    for tell in (report, slot_of, owner_of, end_of, is_manual, has_started):
+        assert tell(kept) == tell(whole), tell.__name__
+    assert lean(kept) == kept
+    assert kept.metadata.uid == whole.metadata.uid
+    assert kept.metadata.resource_version == whole.metadata.resource_version

@@ -57,8 +57,8 @@ class Store(Generic[ObjectT]):
         old = self.objects.get(uid)
         if initial and old is not None and self._is_told(old, new):
             return
-        self.objects[uid] = self._retain(new)
-        self._tell(Change.ADDED if old is None else Change.MODIFIED, new, initial)
+        kept = self.objects[uid] = self._retain(new)
+        self._tell(Change.ADDED if old is None else Change.MODIFIED, kept, initial)
 
     def remove(
         self, uid: str, last: ObjectT | None = None, *, initial: bool = False
