@@ -53,7 +53,7 @@ class Target:
             sample.labels["code"]
             for family in text_string_to_metric_families(text)
             for sample in family.samples
-            if sample.name == "heartbeat_ping_requests_total"
+            if sample.name == "heartbeat_operator_ping_requests_total"
         }
 
 
@@ -92,6 +92,7 @@ def withstand(target: Target, how: Attack) -> tuple[set[int], Honest]:
     assert honest.slowest < IN_TIME
     assert grown < MOST_GROWTH, f"it grew by {grown / MIB:.0f} MiB"
     assert {each for each in answered if each >= 500} <= {NOT_READY}
+    assert "200" in target.codes()
     assert "500" not in target.codes()
     assert MARK not in said.lower()
     assert target.token not in said
