@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from heartbeats.app.effects import Effects, Told
+from heartbeats.app.tasks import run_together
 from heartbeats.clock import Clock
 from heartbeats.config import Config
 from heartbeats.core.model import Source, Uid
@@ -121,21 +122,19 @@ class Leading:
         """Catch up, open the ledger, and work until cancelled."""
         await self._catch_up()
         self._open()
-        async with asyncio.TaskGroup() as group:
-            for work in (
-                self.watchdog.run,
-                self.writer.run,
-                self.teller.run,
-                self.urls.run,
-                self.discovery.run,
-                self.journal.run,
-                self.signer.run,
-                self._watching.presences.run,
-                self._close_gaps,
-                self._measure,
-                self._beat,
-            ):
-                group.create_task(work())
+        await run_together(
+            self.watchdog.run,
+            self.writer.run,
+            self.teller.run,
+            self.urls.run,
+            self.discovery.run,
+            self.journal.run,
+            self.signer.run,
+            self._watching.presences.run,
+            self._close_gaps,
+            self._measure,
+            self._beat,
+        )
 
     # The journal, which a follower only holds
 

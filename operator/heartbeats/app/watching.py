@@ -12,6 +12,7 @@ from typing import Any
 
 from heartbeats.app.facts import Facts
 from heartbeats.app.leading import Leading
+from heartbeats.app.tasks import run_together
 from heartbeats.clock import Clock
 from heartbeats.config import Config
 from heartbeats.core.policy import Defaults
@@ -127,14 +128,14 @@ class Watching:
         self.facts.listen(asyncio.get_running_loop())
         self.kopf.start()
         try:
-            async with asyncio.TaskGroup() as group:
-                for stream in self.streams:
-                    group.create_task(stream.run())
-                group.create_task(self.jobs.run())
-                group.create_task(self.sweep.run())
-                group.create_task(self.freshness.run())
-                group.create_task(self._measure())
-                group.create_task(self._warm_up())
+            await run_together(
+                *(stream.run for stream in self.streams),
+                self.jobs.run,
+                self.sweep.run,
+                self.freshness.run,
+                self._measure,
+                self._warm_up,
+            )
         finally:
             self.facts.listen(None)
             await self.kopf.stop()

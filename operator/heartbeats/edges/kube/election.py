@@ -92,7 +92,9 @@ class Election:
             await asyncio.sleep(min(pause, left))
             if mandate.holds:
                 pause = RENEW_SECONDS if await self._renew(mandate) else RETRY_SECONDS
-        why = self.problem or f"{self.leader or 'nobody'} holds {self._lease}"
+        why = f"{self.leader or 'nobody'} holds {self._lease}"
+        if self.leader == self._identity:
+            why = self.problem or f"{self._lease} was not renewed in time"
         logger.warning("Leading no more: %s", why)
 
     async def release(self) -> None:

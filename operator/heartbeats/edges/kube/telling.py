@@ -123,7 +123,7 @@ class FlipTeller:
 
     def _refused(self, entry: Entry, state: State, error: errors.ApiError) -> None:
         wait = self._tries.failed(entry.uid)
-        if wait == RETRY_SECONDS:
+        if wait == RETRY_SECONDS and not isinstance(error, errors.NotLeading):
             logger.warning("An Event of %s waits: %s", entry.key, error.message)
         if error.retry_after is not None:
             wait = max(wait, error.retry_after.total_seconds())

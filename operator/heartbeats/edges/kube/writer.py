@@ -210,7 +210,7 @@ class StatusWriter:
     def _later(self, entry: Entry, error: errors.ApiError) -> None:
         """Try one monitor again later, while the others go on."""
         wait = self._tries.failed(entry.uid)
-        if wait == RETRY_SECONDS:
+        if wait == RETRY_SECONDS and not isinstance(error, errors.NotLeading):
             logger.warning(
                 "The status of %s is not stored yet: %s",
                 entry.key,
