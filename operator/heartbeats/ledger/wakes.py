@@ -7,6 +7,9 @@ from itertools import count
 from heartbeats.core.model import Uid
 
 
+SPARE = 64
+
+
 class Wakes:
     """A queue of wake-ups, at most one valid a monitor."""
 
@@ -14,6 +17,10 @@ class Wakes:
         self._heap: list[tuple[datetime, int, Uid]] = []
         self._valid: dict[Uid, int] = {}
         self._turns = count()
+
+    def __len__(self) -> int:
+        """Count what is held, with what was replaced since."""
+        return len(self._heap)
 
     def set(self, uid: Uid, at: datetime | None) -> None:
         """Replace a monitor's wake-up; None: there is nothing to wait for."""
@@ -23,6 +30,15 @@ class Wakes:
         turn = next(self._turns)
         self._valid[uid] = turn
         heapq.heappush(self._heap, (at, turn, uid))
+        if len(self._heap) > SPARE + 2 * len(self._valid):
+            self._forget_replaced()
+
+    def _forget_replaced(self) -> None:
+        """Drop what was replaced: a day's pings would stay until the next day."""
+        self._heap = [
+            each for each in self._heap if self._valid.get(each[2]) == each[1]
+        ]
+        heapq.heapify(self._heap)
 
     def next_at(self) -> datetime | None:
         """Return the earliest wake-up."""
