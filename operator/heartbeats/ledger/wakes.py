@@ -6,7 +6,6 @@ from itertools import count
 
 from heartbeats.core.model import Uid
 
-
 SPARE = 64
 
 
