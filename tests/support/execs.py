@@ -20,12 +20,12 @@ def start(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environment | options.pop("env", {}),
-        preexec_fn=options.pop("preexec_fn", _heed_signals),  # noqa: PLW1509 - it only makes system calls
+        preexec_fn=options.pop("preexec_fn", heed_signals),  # noqa: PLW1509 - it only makes system calls
         **options,
     )
 
 
-def _heed_signals() -> None:
+def heed_signals() -> None:
     """Ignore no signal: whoever runs the tests in the background may have had us to."""
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from support.execs import HEARTBEATS, run, shell, start, when_started
+from support.execs import HEARTBEATS, heed_signals, run, shell, start, when_started
 from support.pings import PingService
 
 BECOME_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
@@ -151,7 +151,12 @@ def test_what_was_ignored_stays_ignored(service: PingService) -> None:
     look = "grep SigIgn /proc/self/status"
     command = [*HEARTBEATS, "exec", "--url", service.url, "--", "sh", "-c", look]
     for prefix in ([], ["sh", "-c", ignore, "sh"]):
-        found = subprocess.run([*prefix, *command], capture_output=True, check=True)
+        found = subprocess.run(
+            [*prefix, *command],
+            capture_output=True,
+            check=True,
+            preexec_fn=heed_signals,
+        )
         mask = int(found.stdout.split()[1], 16)
         hup = 1 << (signal.SIGHUP - 1)
         assert mask & hup == (hup if prefix else 0)
