@@ -87,7 +87,9 @@ def survives(seconds: float, folder: Path) -> None:
         ends = time.monotonic() + seconds
         assert answer_of(url) == HTTPStatus.SERVICE_UNAVAILABLE
         time.sleep(max(ends - time.monotonic(), 0))  # the outage itself
-        assert operator.series("heartbeat_monitor_state", state="Down") == 0
+        # Who cannot renew its Lease leads no more, and tells of no monitor at all.
+        assert operator.series("heartbeat_monitor_state", state="Down") is None
+        assert not operator.leads()
         control.start(Component.APISERVER)
         wait_until(kube, MONITORS, namespace, "job", is_doubted, timeout=60)
         assert answer_of(url) == HTTPStatus.OK
