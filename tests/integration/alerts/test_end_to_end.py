@@ -128,3 +128,6 @@ def test_an_operator_that_is_killed_is_missed_and_no_job_is_accused(
     )
     stack.wait_for('heartbeat_monitor_state{state="Up"} == 1')
     assert {each.alert for each in told.told} == {"HeartbeatOperatorAbsent"}
+    # Nor was anything only held back: Prometheus itself accused nobody.
+    accused = 'alertstate="firing",alertname!="HeartbeatOperatorAbsent"'
+    assert stack.query(f"last_over_time(ALERTS{{{accused}}}[10m])") == []
