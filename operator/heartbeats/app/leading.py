@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 CONFIRM_WITHIN = timedelta(seconds=10)
+CAUGHT_UP_WITHIN = 120.0
 RETRY_SECONDS = 1.0
 MEASURE_SECONDS = 5.0
 JUDGED_WITHIN = 60.0
@@ -119,8 +120,18 @@ class Leading:
         return self.problem() or self._watching.problem()
 
     async def run(self) -> None:
-        """Catch up, open the ledger, and work until cancelled."""
-        await self._catch_up()
+        """Catch up, open the ledger, and work until cancelled.
+
+        Returns when it cannot catch up: then another replica should try.
+        """
+        try:
+            async with asyncio.timeout(CAUGHT_UP_WITHIN):
+                await self._catch_up()
+        except TimeoutError:
+            logger.error(  # noqa: TRY400 - what failed was said each time
+                "What the former leader wrote cannot be read: the Lease is given back"
+            )
+            return
         self._open()
         await run_together(
             self.watchdog.run,

@@ -1,8 +1,10 @@
 """A replica follows, leads, loses the Lease and follows again, in one process."""
 
 import asyncio
+import gc
 import json
 import logging
+import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,6 +13,7 @@ import aiohttp
 import kopf
 import pytest
 
+from heartbeats.app import leading
 from heartbeats.app.operator import OperatorRole
 from heartbeats.clock import CorrectedClock, SystemClock
 from heartbeats.config import Config
@@ -18,6 +21,7 @@ from heartbeats.core.model import MonitorKey, Uid
 from heartbeats.edges.kube import election, kopf_thread, sweep
 from heartbeats.edges.kube.candidacy import LEASE
 from heartbeats.edges.kube.credentials import Credentials, open_session
+from heartbeats.edges.kube.errors import StaleError
 from heartbeats.edges.kube.resources import CONFIG_MAPS, LEASES, MONITORS
 from heartbeats.edges.kube.segment_store import LABEL
 from heartbeats.edges.metrics.operator import OperatorMetrics
@@ -149,13 +153,13 @@ async def test_a_follower_writes_nothing_and_piles_nothing_up(
             await until(lambda: role.watching.segments.objects)
             api.delete(CONFIG_MAPS, f"s{number}", namespace=HOME)
         await until(lambda: not role.watching.segments.objects)
-        leading, ledger = role.leading, role.watching.ledger
-        assert leading.journal.pending == 0
+        later, ledger = role.leading, role.watching.ledger
+        assert later.journal.pending == 0
         assert ledger._waiting == {}
-        assert leading.writer.backlog == leading.teller.backlog == 0
-        assert leading.discovery._queue.empty()
-        assert leading.urls._queue.empty()
-        assert leading._gaps.empty()
+        assert later.writer.backlog == later.teller.backlog == 0
+        assert later.discovery._queue.empty()
+        assert later.urls._queue.empty()
+        assert later._gaps.empty()
         assert list(role.entries()) == []
         assert role.named(MonitorKey("shop", "backup")) is not None
     assert leases.of("PATCH") == leases.of("POST") == []
@@ -300,6 +304,28 @@ async def test_who_fails_gives_the_lease_back(
     assert holder(leases) == ""
 
 
+async def test_a_leader_that_cannot_catch_up_lets_another_try(
+    role: OperatorRole,
+    leases: MemoryApi,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Else it would hold the Lease for ever and judge nothing."""
+
+    async def fail(**_: object) -> None:
+        raise StaleError("configmaps could not be confirmed")
+
+    monkeypatch.setattr(leading, "CAUGHT_UP_WITHIN", 0.05)
+    monkeypatch.setattr(role.watching.segments, "confirm", fail)
+    first = role.mandate
+    async with running(role):
+        await until(lambda: role.mandate is not first)
+        assert "the Lease is given back" in caplog.text
+        assert leases.of("PATCH")[-1].body["spec"]["holderIdentity"] == ""
+        monkeypatch.setattr(leading, "CAUGHT_UP_WITHIN", 60.0)
+        await until(lambda: role.watching.ledger.is_open)
+
+
 async def test_who_follows_does_not_touch_the_lease_when_it_stops(
     role: OperatorRole, leases: MemoryApi
 ) -> None:
@@ -308,3 +334,21 @@ async def test_who_follows_does_not_touch_the_lease_when_it_stops(
         await until(lambda: role.problem() is None)
     assert holder(leases) == "another"
     assert leases.of("PATCH") == []
+
+
+async def test_nothing_is_left_of_a_term_that_is_over(
+    role: OperatorRole, leases: MemoryApi
+) -> None:
+    """A replica may win and lose for months."""
+    async with running(role):
+        terms: list[weakref.ref[Any]] = []
+        for _ in range(3):
+            await until(lambda: role.watching.ledger.is_open)
+            terms += [weakref.ref(role.watching), weakref.ref(role.leading)]
+            mandate = role.mandate
+            is_held_by(leases, "another")
+            await until(lambda mandate=mandate: role.mandate is not mandate)  # type: ignore[misc]
+            await until(lambda: role.problem() is None)
+            is_held_by(leases, "")
+        gc.collect()
+        assert [term() for term in terms] == [None] * 6
