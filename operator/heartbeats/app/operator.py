@@ -129,6 +129,7 @@ class OperatorRole:
                 await self.election.win(mandate, is_ready=lambda: watching.is_warm)
                 tasks.append(group.create_task(self._lead()))
                 await self.election.keep(mandate)
+                self._metrics.leader(leads=False)
                 for task in tasks:
                     task.cancel()
         finally:

@@ -256,6 +256,29 @@ async def test_who_lost_the_lease_follows_with_everything_anew(
         assert role.watching.kopf._thread.is_alive()
 
 
+async def test_who_lost_the_lease_says_so_before_its_last_work_has_ended(
+    role: OperatorRole, leases: MemoryApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends = asyncio.Event()
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await ends.wait()
+
+    monkeypatch.setattr(role.leading.urls, "run", work)
+    async with running(role):
+        await until(lambda: role.watching.ledger.is_open)
+        mandate = role.mandate
+        is_held_by(leases, "another")
+        await until(lambda: not mandate.holds)
+        await until(lambda: gauge(role) == "0.0")
+        assert role.mandate is mandate
+        ends.set()
+        await until(lambda: role.mandate is not mandate)
+
+
 async def test_who_stops_gives_the_lease_back_when_nothing_writes_any_more(
     role: OperatorRole, leases: MemoryApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
