@@ -124,7 +124,8 @@ def test_without_the_policy_as_shipped_no_secret_is_written_and_it_says_why(
             assert why in said
             wait_until(kube, MONITORS, namespace, "job", state_is("New"))
             assert operator.end() == 0
-        assert secrets(kube) == before
+        # Those of a test before this one may be going with their namespace.
+        assert secrets(kube) <= before
 
 
 def secrets(kube: Kube) -> set[tuple[str, str, str]]:
