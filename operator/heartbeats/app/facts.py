@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from heartbeats.clock import Clock
@@ -72,21 +73,19 @@ class Facts:
         loop = self._loop
         if loop is None or loop.is_closed():
             return
-        try:
-            seen = sighting_of(body)
-        except OddMonitorError as error:
-            loop.call_soon_threadsafe(self._leave_out, body, error)
-        else:
-            loop.call_soon_threadsafe(self._see, kind, seen)
+        loop.call_soon_threadsafe(self._read(kind, body))
 
     def see_monitor(self, kind: str | None, body: Mapping[str, Any]) -> None:
         """Take a monitor as kopf tells it; the kind is None for one of a list."""
+        self._read(kind, body)()
+
+    def _read(self, kind: str | None, body: Mapping[str, Any]) -> Callable[[], None]:
+        """Read a monitor, in any thread; returns what our loop has to do with it."""
         try:
             seen = sighting_of(body)
         except OddMonitorError as error:
-            self._leave_out(body, error)
-        else:
-            self._see(kind, seen)
+            return partial(self._leave_out, body, error)
+        return partial(self._see, kind, seen)
 
     def _leave_out(self, body: Mapping[str, Any], error: OddMonitorError) -> None:
         logger.warning("A monitor cannot be read: %s", error)
