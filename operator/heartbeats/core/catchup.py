@@ -10,8 +10,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from msgspec.structs import replace
-
 from heartbeats.core.counting import was_counted
 from heartbeats.core.model import (
     ActiveRun,
@@ -27,6 +25,7 @@ from heartbeats.core.schedule import next_deadline
 from heartbeats.core.slots import excuse_until, settle_until
 from heartbeats.core.subject import Subject
 from heartbeats.core.transitions import JUDGED_AFTER, apply
+from heartbeats.core.values import replace
 from heartbeats.core.verdict import settle
 
 

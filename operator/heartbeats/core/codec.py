@@ -12,7 +12,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, TypeVar
 
-from msgspec.structs import fields
+from heartbeats.core.values import fields
 
 T = TypeVar("T")
 Json = dict[str, Any]

@@ -2,8 +2,6 @@
 
 from datetime import UTC, datetime, timedelta
 
-from msgspec.structs import replace
-
 from heartbeats.core.model import (
     Applied,
     CheckIn,
@@ -13,6 +11,7 @@ from heartbeats.core.model import (
     Report,
     State,
 )
+from heartbeats.core.values import replace
 
 REMEMBERED = timedelta(minutes=1)
 """Jobs that finish within this span may be seen in any order."""

@@ -9,8 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NewType
 
-import msgspec
-from msgspec import Struct
+from heartbeats.core.values import Struct, field
 
 Uid = NewType("Uid", str)
 """A Kubernetes object's uid. Names are used again, uids are not."""
@@ -317,7 +316,7 @@ class State(Struct, frozen=True, kw_only=True):
     """When `health` last changed: for Down the deadline, not its discovery."""
     armed_at: datetime | None = None
     """No slot before this instant is ever missed."""
-    judged: Judged = msgspec.field(default_factory=Judged)
+    judged: Judged = field(default_factory=Judged)
     paused: bool = False
     trouble: Trouble | None = None
     flaw: Trouble | None = None
@@ -355,6 +354,6 @@ class State(Struct, frozen=True, kw_only=True):
     that comes for one of them counts no second time."""
     incident: Incident | None = None
     history: tuple[Run, ...] = ()
-    applied: Applied = msgspec.field(default_factory=Applied)
+    applied: Applied = field(default_factory=Applied)
     pending_flips: tuple[Flip, ...] = ()
     key_id: str | None = None

@@ -2,8 +2,6 @@
 
 from datetime import datetime
 
-from msgspec.structs import replace
-
 from heartbeats.core.counting import count_bad, count_good
 from heartbeats.core.model import (
     CheckIn,
@@ -18,6 +16,7 @@ from heartbeats.core.runs import close, excuse, find, forget_vanished
 from heartbeats.core.schedule import finish_deadline, open_runs
 from heartbeats.core.slots import excuse_expired, excuse_until, settle_slots
 from heartbeats.core.subject import Subject
+from heartbeats.core.values import replace
 
 
 def end(state: State, subject: Subject, check_in: CheckIn) -> State:

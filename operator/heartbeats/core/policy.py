@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from msgspec.structs import replace
-
 from heartbeats.core import cron, durations
 from heartbeats.core.model import (
     CronJobFacts,
@@ -24,6 +22,7 @@ from heartbeats.core.model import (
     Spec,
     Trouble,
 )
+from heartbeats.core.values import replace
 
 PREFIX = "heartbeats.dev/"
 MONITOR_ANNOTATION = PREFIX + "monitor"

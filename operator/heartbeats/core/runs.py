@@ -6,9 +6,8 @@ deadline comes first.
 
 from collections.abc import Callable, Collection, Sequence
 
-from msgspec.structs import replace
-
 from heartbeats.core.model import ActiveRun, CheckIn, State
+from heartbeats.core.values import replace
 
 MAX_ACTIVE_RUNS = 10
 UNNAMED = "-"

@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from msgspec.structs import replace
-
 from heartbeats.core.counting import count_bad
 from heartbeats.core.model import (
     Blindness,
@@ -24,6 +22,7 @@ from heartbeats.core.runs import doubt
 from heartbeats.core.schedule import Deadline, Expiry, next_deadline, open_runs
 from heartbeats.core.slots import after_missed, after_unseen
 from heartbeats.core.subject import Subject
+from heartbeats.core.values import replace
 from heartbeats.core.verdict import instant, settle, stable_id
 
 MAX_COUNTED_SLOTS = 10

@@ -7,10 +7,9 @@ is. Slots may be settled out of order while an earlier run's pod is pending.
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from msgspec.structs import replace
-
 from heartbeats.core.model import CheckIn, Kind, Policy, Reason, Source, State
 from heartbeats.core.schedule import Deadline, Expiry, Timetable, is_new
+from heartbeats.core.values import replace
 
 MAX_SETTLED_AHEAD = 32
 

@@ -11,13 +11,12 @@ import json
 from datetime import datetime
 from typing import Any
 
-from msgspec.structs import replace
-
 from heartbeats.core import durations
 from heartbeats.core.codec import INSTANT, Json, read, write, write_instant
 from heartbeats.core.layout import EFFECTIVE, JUDGED, STATE
 from heartbeats.core.model import Health, Judged, Policy, Reason, State, Trouble
 from heartbeats.core.schedule import Timetable, next_deadline
+from heartbeats.core.values import replace
 from heartbeats.core.verdict import verdict
 
 FORMAT_VERSION = 1

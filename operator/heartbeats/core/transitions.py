@@ -9,8 +9,6 @@ finds. This package may not know how anything is written, told or stored.
 
 from datetime import datetime, timedelta
 
-from msgspec.structs import replace
-
 from heartbeats.core.counting import mark_applied, was_counted
 from heartbeats.core.model import CheckIn, Judged, Kind, Policy, Reason, State, Trouble
 from heartbeats.core.outcomes import end, is_older_run, record, retract
@@ -26,6 +24,7 @@ from heartbeats.core.schedule import is_running
 from heartbeats.core.silence import Hindrances, Missed, Step, expire
 from heartbeats.core.slots import excuse_until, rearmed, settle_slots
 from heartbeats.core.subject import Subject
+from heartbeats.core.values import replace
 from heartbeats.core.verdict import settle
 
 __all__ = ["JUDGED_AFTER", "Missed", "Step", "Subject", "apply", "arm", "expire"]

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
-from msgspec.structs import replace
-
 from heartbeats.core import durations
 from heartbeats.core.model import Flip, Health, Policy, Reason, State, Uid
 from heartbeats.core.schedule import late_at
+from heartbeats.core.values import replace
 
 MAX_PENDING_FLIPS = 16
 
