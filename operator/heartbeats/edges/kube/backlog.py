@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
+from msgspec import Raw
+
 from heartbeats.core.model import MonitorKey, Uid
 from heartbeats.journal import Entry, decode, decode_piece, pieces, place, with_place
 
@@ -67,19 +69,17 @@ class Held:
 
     def needed_bytes(self, is_spent: IsSpent) -> int:
         """Measure what it holds of use."""
-        found = zip(self.owners, self.places, pieces(self.text), strict=True)
-        return sum(
-            len(bytes(piece)) for owner, at, piece in found if not is_spent(owner, at)
-        )
+        return sum(len(bytes(piece)) for piece, _ in self._needed(is_spent))
 
     def needed(self, is_spent: IsSpent) -> list[bytes]:
         """Return what it holds of use, each entry with its own place."""
+        return [with_place(piece, at) for piece, at in self._needed(is_spent)]
+
+    def _needed(self, is_spent: IsSpent) -> Iterator[tuple[Raw, int]]:
         found = zip(self.owners, self.places, pieces(self.text), strict=True)
-        return [
-            with_place(piece, at)
-            for owner, at, piece in found
-            if not is_spent(owner, at)
-        ]
+        for owner, at, piece in found:
+            if not is_spent(owner, at):
+                yield piece, at
 
 
 class Backlog:
@@ -101,11 +101,16 @@ class Backlog:
         """Count the entries, those in a segment and its checkpoint once."""
         return sum(len(each) for each in self if not each.is_merged)
 
-    def read(self, name: str, text: str, revision: int, *, look_at: float) -> Held:
-        """Make what is held of a text; UnreadableSegmentError."""
+    def read(
+        self, name: str, text: str, revision: int, *, look_at: float
+    ) -> tuple[Held, list[Entry]]:
+        """Make what is held of a text, and its entries in order.
+
+        Raises UnreadableSegmentError.
+        """
         entries = decode(text, revision=revision)
-        places = array("q", [entry.check_in.revision or 0 for entry in entries])
-        return Held(
+        places = array("q", map(_place_of, entries))
+        held = Held(
             name,
             text,
             tuple(self._owner(entry) for entry in entries),
@@ -114,6 +119,7 @@ class Backlog:
             any(at != place(revision, index) for index, at in enumerate(places)),
             look_at,
         )
+        return held, sorted(entries, key=_place_of)
 
     def add(self, held: Held) -> None:
         """Hold it."""
@@ -134,13 +140,13 @@ class Backlog:
         return known
 
 
-def in_order(found: Iterable[Held]) -> Iterator[Entry]:
-    """Read the entries of all of these in the order of their places, each once.
+def in_order(*found: Iterable[Entry]) -> Iterator[Entry]:
+    """Put ordered entries into the one order of their places, each once.
 
     A segment and its checkpoint may both be there. Few entries are held at a time.
     """
     newest = -1
-    for entry in heapq.merge(*(each.entries() for each in found), key=_place_of):
+    for entry in heapq.merge(*found, key=_place_of):
         if _place_of(entry) > newest:
             newest = _place_of(entry)
             yield entry

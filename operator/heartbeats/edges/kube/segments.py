@@ -9,7 +9,7 @@ and what a stored checkpoint holds.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from heartbeats.edges.kube import errors
@@ -60,7 +60,7 @@ class JournalReader:
         if event.kind is Change.DELETED:
             self.lose(event.object)
         elif event.initial:
-            self._hold(event.object, self._listed)
+            self._list(event.object)
         else:
             self.see(event.object)
 
@@ -71,7 +71,10 @@ class JournalReader:
         by the segments' revisions: a checkpoint is newer than what it holds.
         """
         found, self._listed = self._listed, {}
-        self._apply_all(*found.values())
+        for held in found.values():
+            self._backlog.add(held)
+        # Read once more, and bit by bit: all of them at once may be too much to hold.
+        self._apply_all(*(held.entries() for held in found.values()))
 
     def see(self, segment: ConfigMap) -> None:
         """Apply a segment; a known one changes nothing.
@@ -79,17 +82,24 @@ class JournalReader:
         A checkpoint comes after the segments it was made of, whoever made it: what it
         holds was counted, and the ledger counts no place twice.
         """
-        found: dict[str, Held] = {}
-        self._hold(segment, found)
-        self._apply_all(*found.values())
+        if (found := self._read(segment)) is not None:
+            held, entries = found
+            self._backlog.add(held)
+            self._apply_all(entries)
 
-    def _hold(self, segment: ConfigMap, found: dict[str, Held]) -> None:
-        """Read a segment that is not known yet."""
+    def _list(self, segment: ConfigMap) -> None:
+        """Keep a segment of a list until its end."""
+        if (found := self._read(segment)) is not None:
+            held, _ = found
+            self._listed[held.name] = held
+
+    def _read(self, segment: ConfigMap) -> tuple[Held, list[Entry]] | None:
+        """Read a segment; None for one that is known, or that cannot be read."""
         name = segment.metadata.name
         if name in self._backlog:
-            return
+            return None
         try:
-            found[name] = self._backlog.read(
+            return self._backlog.read(
                 name,
                 segment.data.get(DATA, ""),
                 int(segment.metadata.resource_version),
@@ -99,11 +109,10 @@ class JournalReader:
             logger.error(  # noqa: TRY400 - the sentence is enough
                 "Journal segment %s is kept, but not applied: %s", name, error
             )
+            return None
 
-    def _apply_all(self, *found: Held) -> None:
-        for each in found:
-            self._backlog.add(each)
-        for entry in in_order(found):
+    def _apply_all(self, *found: Iterable[Entry]) -> None:
+        for entry in in_order(*found):
             self._apply(entry)
 
     def lose(self, segment: ConfigMap) -> None:
