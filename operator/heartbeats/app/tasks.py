@@ -1,4 +1,7 @@
-"""Work that goes on together, and of which nothing is left when it is to end."""
+"""Work that goes on together, and of which nothing is left when it is to end.
+
+It may not know what the work is, nor swallow how it failed.
+"""
 
 import asyncio
 from collections.abc import Callable, Coroutine
