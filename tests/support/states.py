@@ -90,6 +90,8 @@ class Edge:
     event: Reason | None
     lines: tuple[str, ...]
     """The `state` of each line in the event log."""
+    scene: "Scene"
+    """The monitor after it."""
 
     @property
     def stays(self) -> bool:
@@ -224,6 +226,7 @@ def _edge(before: Verdict | None, happening: Happening) -> Edge:
         after=happening.scene.says,
         event=told[0] if told else None,
         lines=tuple(str(line["state"]) for line in lines if line),
+        scene=happening.scene,
     )
 
 

@@ -12,9 +12,26 @@ from datetime import datetime
 from typing import Any
 
 from heartbeats.core import durations
-from heartbeats.core.codec import INSTANT, Json, read, write, write_instant
+from heartbeats.core.codec import (
+    INSTANT,
+    Field,
+    Json,
+    read,
+    word,
+    write,
+    write_instant,
+)
 from heartbeats.core.layout import EFFECTIVE, JUDGED, STATE
-from heartbeats.core.model import Health, Judged, Policy, Reason, State, Trouble
+from heartbeats.core.model import (
+    Health,
+    Judged,
+    Policy,
+    Reason,
+    Source,
+    Spec,
+    State,
+    Trouble,
+)
 from heartbeats.core.schedule import Timetable, next_deadline
 from heartbeats.core.values import replace
 from heartbeats.core.verdict import verdict
@@ -42,6 +59,33 @@ def to_status(
         **({"deadline": write_instant(deadline.at)} if deadline else {}),
         **({"ping": {"keyID": state.key_id}} if state.key_id else {}),
     }
+
+
+def policy_applied(raw: Any, spec: Spec, state: State) -> Policy:
+    """Return the policy that a status says was applied: flags are not known here.
+
+    The spec tells only what is not in there: the source, and when a pause ends.
+    """
+    effective = raw.get("effective") if isinstance(raw, dict) else None
+    known = effective if isinstance(effective, dict) else {}
+    policy = read(Policy, _APPLIED, {**known, "source": spec.source.value})
+    trouble, origins = state.trouble, known.get("origins")
+    has_schedule = policy.interval is None and isinstance(known.get("schedule"), str)
+    schedule = known["schedule"] if has_schedule else None
+    lost = trouble is not None and trouble.reason is Reason.CRON_JOB_NOT_FOUND
+    return replace(
+        policy,
+        schedule=schedule,
+        suspended=state.paused,
+        resume_at=spec.suspend_until if state.paused else None,
+        skips_while_running=state.judged.skips_while_running,
+        orphaned=lost and schedule is not None,
+        origins=tuple(origins.items()) if isinstance(origins, dict) else (),
+        flaw=state.flaw,
+    )
+
+
+_APPLIED = (*EFFECTIVE, Field("source", "source", word(Source)))
 
 
 def _effective(policy: Policy) -> Json:
