@@ -17,7 +17,7 @@ from heartbeats.clock import Clock
 from heartbeats.config import Config
 from heartbeats.core.model import Source, Uid
 from heartbeats.edges.eventlog import EventLog
-from heartbeats.edges.kube.autodiscovery import Autodiscovery, AutoMonitor
+from heartbeats.edges.kube.autodiscovery import Autodiscovery
 from heartbeats.edges.kube.budget import Budget
 from heartbeats.edges.kube.client import Client
 from heartbeats.edges.kube.errors import KubeError
@@ -30,6 +30,7 @@ from heartbeats.edges.kube.signer import Signer
 from heartbeats.edges.kube.signing import KeySecret
 from heartbeats.edges.kube.store import Change, ObjectEvent
 from heartbeats.edges.kube.telling import FlipTeller
+from heartbeats.edges.kube.wishes import AutoMonitor
 from heartbeats.edges.kube.writer import StatusWriter
 from heartbeats.edges.metrics.operator import OperatorMetrics
 from heartbeats.edges.selfping import SelfPing

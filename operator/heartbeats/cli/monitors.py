@@ -1,6 +1,6 @@
-"""What `url` and `ping` share: NAMESPACE/NAME, and the way to a monitor's URL.
+"""What names a monitor on the command line, and the way to its URL.
 
-The cluster's client is imported only when a URL has to be looked up.
+The cluster's client is imported only when a cluster is asked.
 """
 
 import asyncio
@@ -10,48 +10,59 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
+from heartbeats.cli.asking import FailedError, key_of
 from heartbeats.config import OWN_NAMESPACE
+from heartbeats.console.access import Cluster, Target, reach
 
-
-class LookUpError(click.ClickException):
-    """A monitor's URL can't be told: a sentence and exit code 1."""
-
-    def show(self, file: Any = None) -> None:
-        """Write the sentence as the other commands do."""
-        del file
-        click.echo(f"heartbeats: {self.message}", err=True)
+LONGEST_KEY = 2
 
 
 class MonitorType(click.ParamType[str]):
-    """NAMESPACE/NAME on the command line."""
+    """NAME or NAMESPACE/NAME on the command line."""
 
-    name = "NAMESPACE/NAME"
+    name = "NAME"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> str:
-        """Take a namespace and a name, or fail with a sentence."""
+        """Take a name, with its namespace or without, or fail with a sentence."""
         parts = str(value).split("/")
-        if len(parts) != len(("namespace", "name")) or not all(parts):
+        if len(parts) > LONGEST_KEY or not all(parts):
             self.fail(
-                f"{value!r} is no NAMESPACE/NAME: write it like default/nightly; "
-                "`kubectl get hbm -A` lists all monitors",
+                f"{value!r} is neither NAME nor NAMESPACE/NAME: write it like "
+                "default/nightly; `kubectl get hbm -A` lists all monitors",
                 param,
                 ctx,
             )
         return str(value)
 
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Return the monitors there are; none when the cluster does not tell."""
+        del param
+        known = {"kubeconfig", "context", "namespace"}
+        given = {key: value for key, value in ctx.params.items() if key in known}
+        given["kubeconfig"] = given.get("kubeconfig") and Path(given["kubeconfig"])
+        try:
+            names = asyncio.run(_names(Target(**given)))
+        except Exception:  # noqa: BLE001 - a completion has nobody to complain to
+            return []
+        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+async def _names(target: Target) -> list[str]:
+    from heartbeats.edges.kube.resources import MONITORS
+
+    async with reach(target, os.environ) as cluster:
+        page = await cluster.client.list_metadata(MONITORS, namespace=cluster.namespace)
+    return sorted(each.name for each in page.items)
+
 
 MONITOR = MonitorType()
 
-kubeconfig_option = click.option(
-    "--kubeconfig",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Reach the API server through this file. Default: $KUBECONFIG, the pod's "
-    "ServiceAccount, ~/.kube/config.",
-)
-context_option = click.option("--context", help="Use this context of the kubeconfig.")
 public_url_option = click.option(
     "--public-url",
     help="Let the URL begin with this, e.g. https://pings.example.org. Default: what "
@@ -67,11 +78,9 @@ operator_namespace_option = click.option(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Which cluster to ask, and how."""
+class Place(Target):
+    """Which cluster to ask for a URL, and how."""
 
-    kubeconfig: Path | None = None
-    context: str | None = None
     own_namespace: str = OWN_NAMESPACE
     public_url: str | None = None
 
@@ -84,28 +93,19 @@ def look_up(monitor: str, place: Place) -> str:
     try:
         return asyncio.run(_look_up(monitor, place))
     except (NoUrlError, KubeError) as error:
-        raise LookUpError(str(error)) from error
+        raise FailedError(str(error)) from error
 
 
 async def _look_up(monitor: str, place: Place) -> str:
-    from heartbeats.clock import SystemClock
-    from heartbeats.core.model import MonitorKey
-    from heartbeats.edges.kube.client import Client
-    from heartbeats.edges.kube.credentials import open_session
-    from heartbeats.edges.kube.kubeconfig import find_credentials
+    async with reach(place, os.environ) as cluster:
+        return await _find(cluster, monitor, place)
+
+
+async def _find(cluster: Cluster, monitor: str, place: Place) -> str:
     from heartbeats.edges.kube.monitor_urls import MonitorUrls
 
-    clock = SystemClock()
-    credentials = find_credentials(
-        environ=os.environ,
-        clock=clock,
-        kubeconfig=str(place.kubeconfig) if place.kubeconfig else None,
-        context=place.context,
-    )
-    async with await open_session(credentials) as session:
-        client = Client(session, clock=clock)
-        urls = MonitorUrls(client, place.own_namespace, place.public_url)
-        found = await urls.find(MonitorKey(*monitor.split("/")))
+    urls = MonitorUrls(cluster.client, place.own_namespace, place.public_url)
+    found = await urls.find(key_of(monitor, cluster.namespace))
     if found.remark:
         click.echo(f"heartbeats: {found.remark}", err=True)
     return found.url

@@ -5,11 +5,10 @@ from typing import Any
 
 import click
 
+from heartbeats.cli.asking import cluster_options
 from heartbeats.cli.monitors import (
     MONITOR,
     Place,
-    context_option,
-    kubeconfig_option,
     look_up,
     operator_namespace_option,
     public_url_option,
@@ -19,7 +18,7 @@ from heartbeats.client.requests import BODY_LIMIT, PingUrl, Request, RunIdError
 
 
 @click.command()
-@click.argument("monitor", type=MONITOR, metavar="[NAMESPACE/NAME]", required=False)
+@click.argument("monitor", type=MONITOR, metavar="[NAME]", required=False)
 @click.option(
     "--url",
     help="The monitor's ping URL; needs no cluster. Without it and without a name, "
@@ -54,15 +53,15 @@ from heartbeats.client.requests import BODY_LIMIT, PingUrl, Request, RunIdError
     metavar="SECONDS",
     help="How long the ping is repeated when it can't be delivered.",
 )
-@kubeconfig_option
-@context_option
+@cluster_options
 @public_url_option
 @operator_namespace_option
 def ping(monitor: str | None, url: str | None, **options: Any) -> None:
     """Ping a monitor once: a success, unless a flag says something else.
 
-    No answer and passing refusals (408, 429, 5xx) are repeated, with growing pauses
-    and when the service asks for it; other refusals are final.
+    NAME may also be NAMESPACE/NAME. No answer and passing refusals (408, 429, 5xx) are
+    repeated, with growing pauses and when the service asks for it; other refusals are
+    final.
 
     \b
     Examples:
@@ -78,8 +77,7 @@ def ping(monitor: str | None, url: str | None, **options: Any) -> None:
     """  # noqa: D301 - click wants the character, not its name
     if monitor and url:
         raise click.UsageError(
-            "NAMESPACE/NAME and --url exclude each other: both name a monitor. "
-            "Leave one out."
+            "NAME and --url exclude each other: both name a monitor. Leave one out."
         )
     signal, run_id = _signal(options), _run_id(options.pop("run_id"))
     message, seconds = options.pop("message"), options.pop("timeout")
@@ -130,7 +128,7 @@ def _target(monitor: str | None, url: str | None, place: Place) -> PingUrl:
     url = url or os.environ.get("HEARTBEATS_URL")
     if not url:
         raise click.UsageError(
-            "Whom to ping? Name the monitor as NAMESPACE/NAME, pass --url, or set "
+            "Whom to ping? Name the monitor (NAMESPACE/NAME), pass --url, or set "
             "HEARTBEATS_URL."
         )
     try:

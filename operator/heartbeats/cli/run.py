@@ -9,6 +9,14 @@ from typing import Any
 
 import click
 
+from heartbeats.cli.flags import (
+    api_write_budget_option,
+    auto_monitor_option,
+    check_time_zone,
+    cluster_time_zone_option,
+    exclude_namespaces_option,
+    ping_secrets_option,
+)
 from heartbeats.config import (
     OWN_NAMESPACE,
     Address,
@@ -109,15 +117,7 @@ ADDRESS = AddressType()
     "somebody else watch the operator. It may hold a token, so set it by "
     "HEARTBEATS_SELF_PING_URL from a Secret; it is never logged in full.",
 )
-@click.option(
-    "--api-write-budget",
-    type=click.FloatRange(min=1),
-    default=50,
-    show_default=True,
-    metavar="PER-SECOND",
-    help="How many statuses are written a second, flips first. What does not fit "
-    "waits; verdicts, metrics and the page never do.",
-)
+@api_write_budget_option
 @click.option(
     "--journal-bytes-per-second",
     type=click.IntRange(min=1024),
@@ -128,35 +128,11 @@ ADDRESS = AddressType()
     "64 seconds allow may come at once. What is more is answered with 503 and "
     "Retry-After. etcd keeps ten minutes' worth of it.",
 )
-@click.option(
-    "--auto-monitor",
-    type=click.Choice(["all", "annotated", "off"]),
-    default="all",
-    show_default=True,
-    help="Which CronJobs get a monitor by themselves. The annotation "
-    'heartbeats.dev/monitor: "true" or "false", on a CronJob or its Namespace, '
-    "goes first.",
-)
-@click.option(
-    "--cluster-time-zone",
-    default="UTC",
-    show_default=True,
-    help="The zone of kube-controller-manager, which the API does not show: it counts "
-    "for CronJobs without spec.timeZone.",
-)
+@auto_monitor_option
+@cluster_time_zone_option
 @click.option("--cluster-name", default="", help="Named in each line of the event log.")
-@click.option(
-    "--ping-secrets/--no-ping-secrets",
-    default=True,
-    show_default=True,
-    help="Deliver each ping URL in a Secret beside its monitor.",
-)
-@click.option(
-    "--exclude-namespaces",
-    multiple=True,
-    metavar="NAMESPACE",
-    help="CronJobs there get no monitor by themselves. May be repeated.",
-)
+@ping_secrets_option
+@exclude_namespaces_option
 @click.option(
     "--dialects",
     multiple=True,
@@ -238,14 +214,7 @@ def run(**options: Any) -> None:
 
 
 def _config(options: dict[str, Any]) -> Config:
-    from heartbeats.core.cron import CronError, parse
-
-    try:
-        parse("@daily", options["cluster_time_zone"])
-    except CronError as error:
-        raise click.BadParameter(
-            str(error), param_hint="--cluster-time-zone"
-        ) from error
+    check_time_zone(options["cluster_time_zone"])
     for network in options["trusted_proxies"]:
         try:
             ip_network(network)

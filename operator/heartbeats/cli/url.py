@@ -4,11 +4,10 @@ from typing import Any
 
 import click
 
+from heartbeats.cli.asking import cluster_options
 from heartbeats.cli.monitors import (
     MONITOR,
     Place,
-    context_option,
-    kubeconfig_option,
     look_up,
     operator_namespace_option,
     public_url_option,
@@ -16,13 +15,12 @@ from heartbeats.cli.monitors import (
 
 
 @click.command()
-@click.argument("monitor", type=MONITOR, metavar="NAMESPACE/NAME")
-@kubeconfig_option
-@context_option
+@click.argument("monitor", type=MONITOR, metavar="NAME")
+@cluster_options
 @public_url_option
 @operator_namespace_option
 def url(monitor: str, **options: Any) -> None:
-    """Print the ping URL of a monitor.
+    """Print the ping URL of a monitor, named as NAME or NAMESPACE/NAME.
 
     It is read from the Secret MONITOR-ping beside the monitor, where the operator
     delivers it. Without that Secret it is computed from the operator's signing key,
@@ -32,7 +30,7 @@ def url(monitor: str, **options: Any) -> None:
     \b
     Examples:
       heartbeats url default/nightly
-      curl "$(heartbeats url default/nightly)/$?"
+      curl "$(heartbeats url nightly -n default)/$?"
 
     \b
     Exit codes:

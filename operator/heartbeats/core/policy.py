@@ -26,6 +26,15 @@ from heartbeats.core.values import replace
 
 PREFIX = "heartbeats.dev/"
 MONITOR_ANNOTATION = PREFIX + "monitor"
+ANNOTATIONS = frozenset(
+    PREFIX + name
+    for name in (
+        *("monitor", "grace-period", "max-runtime", "failure-threshold"),
+        *("severity", "owner", "description", "runbook-url"),
+    )
+)
+"""Every annotation that is read; another one with our prefix is a slip."""
+
 BUILT_IN_GRACE = timedelta(minutes=5)
 MAX_THRESHOLD = 100
 T = TypeVar("T")

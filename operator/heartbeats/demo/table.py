@@ -5,11 +5,12 @@ a sample is there for have been seen.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
-from heartbeats.core.model import Health, MonitorKey
+from heartbeats.console.text import GAP, age, aligned, painted
+from heartbeats.core.model import MonitorKey
 from heartbeats.demo.story import PARTS, Progress, Row
 
 HEADER: Final = (
@@ -21,18 +22,6 @@ _DROPPED_FIRST: Final = (
 )
 """What a narrow terminal does without; the other columns fit into 80."""
 
-_GAP: Final = "  "
-_RESET: Final = "\x1b[0m"
-_COLOURS: Final = MappingProxyType(
-    {
-        Health.UP.value: "\x1b[32m",
-        Health.LATE.value: "\x1b[33m",
-        Health.DOWN.value: "\x1b[31m",
-        Health.PAUSED.value: "\x1b[34m",
-        Health.UNKNOWN.value: "\x1b[35m",
-    }
-)
-_SHORT = timedelta(minutes=2)
 _STEPS: Final = MappingProxyType({part.key: part.steps for part in PARTS})
 
 
@@ -50,7 +39,7 @@ def render(
     """
     ordered = sorted(rows, key=lambda row: row.key)
     cells = [HEADER, *(_cells(row, progress, now) for row in ordered)]
-    columns = _fitting([_column(each) for each in zip(*cells, strict=True)], width)
+    columns = _fitting([aligned(each) for each in zip(*cells, strict=True)], width)
     return [_line(columns, index, width, colour) for index in range(len(cells))]
 
 
@@ -58,20 +47,6 @@ def digest(rows: Sequence[Row], progress: Progress) -> object:
     """Return what makes two tables different: not the ages, which always change."""
     shown = sorted((row.key, row.state, row.reason) for row in rows)
     return shown, sorted(progress.seen.items())
-
-
-def age(at: datetime | None, *, now: datetime) -> str:
-    """Write how long ago an instant was, as kubectl does: 45s, 3m, 5h, 2d."""
-    if at is None:
-        return ""
-    span = max(now - at, timedelta())
-    seconds = int(span.total_seconds())
-    if span < _SHORT:
-        return f"{seconds}s"
-    for unit, size in (("d", 86_400), ("h", 3600)):
-        if seconds >= 2 * size:
-            return f"{seconds // size}{unit}"
-    return f"{seconds // 60}m"
 
 
 def seen(key: MonitorKey, progress: Progress) -> str:
@@ -91,17 +66,11 @@ def _cells(row: Row, progress: Progress, now: datetime) -> tuple[str, ...]:
     )
 
 
-def _column(cells: Sequence[str]) -> list[str]:
-    """Bring a column's cells to one width."""
-    width = max(map(len, cells))
-    return [cell.ljust(width) for cell in cells]
-
-
 def _fitting(columns: list[list[str]], width: int | None) -> list[list[str]]:
     """Leave columns out until the others fit, or only the important ones are left."""
     kept = list(columns)
     for name in _DROPPED_FIRST:
-        needed = sum(len(column[0]) + len(_GAP) for column in kept) - len(_GAP)
+        needed = sum(len(column[0]) + len(GAP) for column in kept) - len(GAP)
         if width is None or needed <= width:
             break
         kept = [column for column in kept if column[0].rstrip() != name]
@@ -110,17 +79,12 @@ def _fitting(columns: list[list[str]], width: int | None) -> list[list[str]]:
 
 def _line(columns: list[list[str]], index: int, width: int | None, colour: bool) -> str:
     """Join the cells of one row; colours are not counted when it is cut."""
-    room = width if width is not None else sum(len(c[0]) + len(_GAP) for c in columns)
+    room = width if width is not None else sum(len(c[0]) + len(GAP) for c in columns)
     parts: list[str] = []
     for column in columns:
-        gap = _GAP if parts else ""
+        gap = GAP if parts else ""
         text = (gap + column[index])[:room]
         room -= len(text)
         is_state = colour and column[0].rstrip() == "STATE"
-        parts.append(_painted(text) if is_state else text)
+        parts.append(painted(text) if is_state else text)
     return "".join(parts).rstrip()
-
-
-def _painted(text: str) -> str:
-    colour = _COLOURS.get(text.strip())
-    return f"{colour}{text}{_RESET}" if colour else text

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol, TextIO
 
+from heartbeats.console.text import declines_colour
 from heartbeats.demo.story import Progress, Row, caption
 from heartbeats.demo.table import digest, render
 
@@ -30,8 +31,7 @@ class Screen:
 
     def __init__(self, stream: TextIO, environ: Mapping[str, str]) -> None:
         self._stream = stream
-        # https://no-color.org: set and not empty.
-        self._colour = not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
+        self._colour = not declines_colour(environ)
         self._height = 0
 
     def show(

@@ -97,8 +97,8 @@ def test_what_makes_no_sense_is_not_sent(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((), "Name the monitor as NAMESPACE/NAME, pass --url, or set HEARTBEATS_URL"),
-        (("nightly",), "'nightly' is no NAMESPACE/NAME"),
+        ((), "Name the monitor (NAMESPACE/NAME), pass --url, or set HEARTBEATS_URL"),
+        (("nightly/",), "'nightly/' is neither NAME nor NAMESPACE/NAME"),
         (("a/b/c",), "kubectl get hbm -A"),
         (("--url", "pings.example.org"), "this is no ping URL: it must begin"),
     ],

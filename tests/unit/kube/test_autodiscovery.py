@@ -10,17 +10,11 @@ from msgspec.structs import replace
 
 from heartbeats.core.model import CronJobFacts, Source, Spec, Uid
 from heartbeats.edges.kube import errors
-from heartbeats.edges.kube.autodiscovery import (
-    Autodiscovery,
-    AutoMonitor,
-    Wish,
-    is_ours,
-    monitor_for,
-    wish_for,
-)
+from heartbeats.edges.kube.autodiscovery import Autodiscovery, monitor_for
 from heartbeats.edges.kube.jobs import facts_of
 from heartbeats.edges.kube.monitors import sighting_of
 from heartbeats.edges.kube.resources import EVENTS, MONITORS
+from heartbeats.edges.kube.wishes import AutoMonitor, Wish, is_ours, wish_for
 from heartbeats.ledger import Entry
 from support.builders import NOW, MemoryApi, Object, cron_job, entry, metadata
 from support.ledgers import Bench

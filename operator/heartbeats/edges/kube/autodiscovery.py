@@ -8,70 +8,31 @@ owned by the CronJob and dies with it. Nothing is ever written to the CronJob.
 import asyncio
 import logging
 from collections import Counter
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Final
 
 from heartbeats.core.model import CronJobFacts, MonitorKey
-from heartbeats.core.policy import MONITOR_ANNOTATION
 from heartbeats.edges.kube import errors
 from heartbeats.edges.kube.client import Client
 from heartbeats.edges.kube.events import EventPoster
 from heartbeats.edges.kube.resources import CRON_JOBS, MONITORS
 from heartbeats.edges.kube.tries import Tries
+from heartbeats.edges.kube.wishes import (
+    MANAGED_BY,
+    AutoMonitor,
+    Wish,
+    Wishes,
+    is_monitored,
+    is_ours,
+)
 from heartbeats.ledger import Entry, Ledger
 
 logger = logging.getLogger(__name__)
 
 SUFFIX: Final = "-cronjob"
 FIELD_MANAGER: Final = "heartbeats-auto"
-MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 RETRY_SECONDS = 2.0
 MOST_TRIES = 8
 """The pause doubles up to four minutes."""
-
-
-class AutoMonitor(StrEnum):
-    """Which CronJobs get a monitor by themselves."""
-
-    ALL = "all"
-    ANNOTATED = "annotated"
-    OFF = "off"
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """Whether a CronJob is to have a monitor of ours, and why."""
-
-    monitored: bool
-    reason: str
-
-
-def is_ours(entry: Entry, cron_job: CronJobFacts) -> bool:
-    """Tell whether a monitor was made here, for this very CronJob."""
-    labels = dict(entry.labels)
-    return entry.owner_uid == cron_job.uid and labels.get(MANAGED_BY) == "heartbeats"
-
-
-def wish_for(
-    cron_job: CronJobFacts,
-    mode: AutoMonitor,
-    namespace_says: str | None,
-    monitors: list[Entry],
-) -> Wish:
-    """Decide about one CronJob."""
-    if any(not is_ours(entry, cron_job) for entry in monitors):
-        return Wish(False, "MonitoredByUser")
-    if mode is AutoMonitor.OFF:
-        return Wish(False, "AutoMonitorOff")
-    said = dict(cron_job.annotations).get(MONITOR_ANNOTATION, namespace_says)
-    if said == "false":
-        return Wish(False, "OptedOut")
-    if said == "true":
-        return Wish(True, "OptedIn")
-    if mode is AutoMonitor.ANNOTATED:
-        return Wish(False, "NotAnnotated")
-    return Wish(True, "Default")
 
 
 class Autodiscovery:
@@ -85,8 +46,7 @@ class Autodiscovery:
     ) -> None:
         self._client = client
         self._events = EventPoster(client)
-        self._mode = mode
-        self._excluded = excluded
+        self._wishes = Wishes(mode, excluded)
         self._ledger: Ledger | None = None
         self._queue: asyncio.Queue[MonitorKey] = asyncio.Queue()
         self._queued: set[MonitorKey] = set()
@@ -118,8 +78,7 @@ class Autodiscovery:
         found: Counter[tuple[bool, str]] = Counter()
         for facts in self._ledger.sources if self._ledger is not None else ():
             wish = self._wish(facts)
-            monitored = wish.monitored or wish.reason == "MonitoredByUser"
-            found[monitored, wish.reason] += 1
+            found[is_monitored(wish), wish.reason] += 1
         return found
 
     async def run(self) -> None:
@@ -143,15 +102,7 @@ class Autodiscovery:
     def _wish(self, facts: CronJobFacts) -> Wish:
         if self._ledger is None:
             return Wish(False, "Unknown")
-        if facts.namespace in self._excluded:
-            return Wish(False, "NamespaceExcluded")
-        said = self._ledger.sources.annotations(facts.namespace)
-        return wish_for(
-            facts,
-            self._mode,
-            said.get(MONITOR_ANNOTATION),
-            self._ledger.monitors_of(facts.namespace, facts.name),
-        )
+        return self._wishes.about(facts, self._ledger)
 
     async def _reconcile(self, key: MonitorKey) -> None:
         if self._ledger is None:

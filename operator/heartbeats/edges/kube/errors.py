@@ -115,6 +115,12 @@ class Forbidden(ApiError):
 class NotFound(ApiError):
     """404."""
 
+    @property
+    def is_of_kind(self) -> bool:
+        """True when the server knows no such kind, not only no such object."""
+        said = ("could not find the requested resource", "page not found")
+        return any(text in self.message for text in said)
+
 
 class Conflict(ApiError):
     """409."""

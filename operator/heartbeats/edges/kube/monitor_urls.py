@@ -7,7 +7,6 @@ must be readable. Nothing is written. Errors say what to do, and never hold a ke
 import base64
 import binascii
 from dataclasses import dataclass, field
-from typing import Final
 
 import msgspec
 
@@ -132,11 +131,8 @@ class MonitorUrls:
         )
 
 
-_NO_SUCH_KIND: Final = ("could not find the requested resource", "page not found")
-
-
 def _no_monitor(monitor: MonitorKey, error: errors.NotFound) -> str:
-    if any(text in error.message for text in _NO_SUCH_KIND):
+    if error.is_of_kind:
         return (
             "This cluster knows no HeartbeatMonitors: install them with "
             "`kubectl apply --server-side -k manifests/base`, or pass another context."

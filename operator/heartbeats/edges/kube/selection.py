@@ -24,6 +24,8 @@ class Selection(Generic[ObjectT]):
     object_type: type[ObjectT]
     namespace: str | None = None
     label_selector: str | None = None
+    name: str | None = None
+    """Only the object of this name."""
 
     async def page(self, client: Client, *, token: str, limit: int) -> Page:
         """Read a page of them; without a token the first, as new as can be."""
@@ -53,4 +55,7 @@ class Selection(Generic[ObjectT]):
 
     @property
     def _params(self) -> dict[str, str]:
-        return {"labelSelector": self.label_selector} if self.label_selector else {}
+        found = {"labelSelector": self.label_selector} if self.label_selector else {}
+        if self.name is not None:
+            found["fieldSelector"] = f"metadata.name={self.name}"
+        return found
