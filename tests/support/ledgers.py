@@ -50,11 +50,15 @@ class Heard:
     """Remembers what a ledger told."""
 
     changes: list[tuple[MonitorKey, bool]] = field(default_factory=list)
+    losses: list[MonitorKey] = field(default_factory=list)
     check_ins: list[str] = field(default_factory=list)
     windows: list[Missed] = field(default_factory=list)
 
     def changed(self, entry: Entry, *, urgent: bool) -> None:
         self.changes.append((entry.key, urgent))
+
+    def lost(self, entry: Entry) -> None:
+        self.losses.append(entry.key)
 
     def checked_in(self, entry: Entry, check_in: CheckIn) -> None:
         assert entry.subject is not None

@@ -1,9 +1,10 @@
 """What the ledger's news leads to: one listener that fans out to the edges."""
 
 import logging
+from collections.abc import Callable
 
 from heartbeats.clock import Clock
-from heartbeats.core.model import CheckIn, Flip, Health
+from heartbeats.core.model import CheckIn, Flip, Health, MonitorKey
 from heartbeats.core.transitions import Missed
 from heartbeats.edges.eventlog import EventLog, for_check_in, for_flip, for_missed
 from heartbeats.edges.kube.autodiscovery import Autodiscovery
@@ -58,15 +59,22 @@ class Effects:
         self._metrics = metrics
         self.watchdog: Watchdog | None = None
         self.autodiscovery: Autodiscovery | None = None
+        self.on_change: Callable[[MonitorKey], None] = lambda _key: None
+        """Hears which monitors changed or are gone: pages that are open show it."""
 
     def changed(self, entry: Entry, *, urgent: bool) -> None:
         """Write the status, look at the deadlines again, deliver the URL."""
         self._writer.mark(entry.uid, urgent=urgent)
         self._urls.mark(entry)
+        self.on_change(entry.key)
         if urgent:
             self._measure(entry)
         if self.watchdog is not None:
             self.watchdog.wake()
+
+    def lost(self, entry: Entry) -> None:
+        """Let open pages show a monitor no more."""
+        self.on_change(entry.key)
 
     def checked_in(self, entry: Entry, check_in: CheckIn) -> None:
         """Log a check-in."""

@@ -7,7 +7,7 @@ is thrown away and read anew, because others may have written meanwhile.
 
 import asyncio
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -41,7 +41,9 @@ class OperatorRole:
         public_url: str,
     ) -> None:
         self._config, self._credentials, self._session = config, credentials, session
-        self._clock, self._metrics, self._public_url = clock, metrics, public_url
+        self._clock, self._metrics, self.public_url = clock, metrics, public_url
+        self.on_change: Callable[[MonitorKey], None] = lambda _key: None
+        """Hears of every monitor that may look different, or is gone."""
         identity = f"{socket.gethostname()}_{uuid4()}"
         self.election = Election(self._client(), config.own_namespace, identity)
         metrics.leader(leads=False)
@@ -52,11 +54,12 @@ class OperatorRole:
         self.mandate = Mandate(self._clock.monotonic)
         client = self._client(self.mandate)
         about = (self._clock, self._metrics)
-        self.leading = Leading(self._config, client, *about, self._public_url)
+        self.leading = Leading(self._config, client, *about, self.public_url)
         self.watching = Watching(
             self._config, self._credentials, client, *about, self.leading
         )
         self.leading.join(self.watching)
+        self.leading.effects.on_change = self._tell_changed
         self.watching.on_warm = self.election.wake
 
     def _client(self, fence: Fence | None = None) -> Client:
@@ -109,6 +112,9 @@ class OperatorRole:
     def follows(self) -> str | None:
         """Name who leads in place of this replica (empty: nobody); None: it leads."""
         return None if self.mandate.holds else self.election.leader
+
+    def _tell_changed(self, key: MonitorKey) -> None:
+        self.on_change(key)
 
     # What it does
 

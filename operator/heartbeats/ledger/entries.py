@@ -87,6 +87,9 @@ class Listener(Protocol):
     def changed(self, entry: Entry, *, urgent: bool) -> None:
         """Handle that an entry's status may differ from the stored one."""
 
+    def lost(self, entry: Entry) -> None:
+        """Handle that a monitor is gone."""
+
     def checked_in(self, entry: Entry, check_in: CheckIn) -> None:
         """Handle a check-in that was counted just now."""
 

@@ -36,6 +36,7 @@ class Ledger:
         self._departed: dict[MonitorKey, tuple[datetime, State]] = {}
         self.sources = Sources()
         self.wakes = Wakes()
+        self._listener = listener
         self._judge = Judge(runs, listener, defaults, self.sources, self.wakes)
         self.is_open = False
 
@@ -128,6 +129,7 @@ class Ledger:
             del self._names[entry.key]
         self.sources.unwatch(uid, entry.key.namespace, entry.spec)
         self.wakes.set(uid, None)
+        self._listener.lost(entry)
 
     def lose_key(self, why: str | None, *, now: datetime) -> None:
         """Note that the key of the ping URLs is lost, or with None that it is there."""

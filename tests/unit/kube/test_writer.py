@@ -69,6 +69,8 @@ class Process:
 
     def missed(self, entry: Entry, missed: Missed) -> None: ...
 
+    def lost(self, entry: Entry) -> None: ...
+
     def failed(self, entry: Entry, error: Exception) -> None:
         raise AssertionError(entry.key) from error
 
