@@ -28,11 +28,11 @@ from heartbeats.edges.listener import Listener
 from heartbeats.edges.metrics.monitors import Level, Options
 from heartbeats.edges.metrics.operator import OperatorMetrics
 from heartbeats.edges.metrics.scrape import Scrape
-from heartbeats.edges.page.overview import Page
 from heartbeats.ledger import Entry
 
 if TYPE_CHECKING:
     from heartbeats.app.operator import OperatorRole
+    from heartbeats.edges.page.site import StatusPage
 
 logger = logging.getLogger(__name__)
 
@@ -144,8 +144,18 @@ class Process:
         await self._open(stack, "health", config.health_address, health.application())
         await self._open(stack, "metrics", config.metrics_address, scrape.application())
         if self._operator is not None:
-            page = Page(self._operator, self._clock, self._operator.follows)
+            page = self._page(self._operator)
             await self._open(stack, "page", config.page_address, page.application())
+
+    def _page(self, operator: "OperatorRole") -> "StatusPage":
+        from heartbeats.edges.page.site import Place, StatusPage
+
+        config = self._config
+        port = config.page_address.port
+        place = Place(operator.public_url, config.own_namespace, port)
+        page = StatusPage(operator, self._clock, operator.follows, place)
+        operator.on_change = page.mark
+        return page
 
     async def _open(
         self,
