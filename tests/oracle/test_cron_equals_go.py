@@ -20,12 +20,12 @@ from support.cron_compare import Report, Schedule, compare
 from support.cron_fuzz import run, summary
 from support.cron_oracle import (
     Oracle,
-    OracleError,
     Question,
     build_oracle,
     packaged_zones,
     running_oracle,
 )
+from support.gotools import GoToolError
 
 SEEDS = (1, 2, 3, 4)
 CASES_PER_SEED = 30_000
@@ -139,7 +139,7 @@ def test_a_build_that_fails_says_why_and_what_to_do(
     )
     go.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    with pytest.raises(OracleError, match="no route to host") as failure:
+    with pytest.raises(GoToolError, match="no route to host") as failure:
         build_oracle(Progress(sys.stderr), tmp_path / "cache")
     assert "check the network and GOPROXY" in str(failure.value)
     assert not list((tmp_path / "cache" / "cron-oracle").glob("[!.]*"))
@@ -151,5 +151,5 @@ def test_without_any_go_the_oracle_says_so(
     # No go on PATH, and neither pip nor uv that could fetch one.
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    with pytest.raises(OracleError, match="needs Go"):
+    with pytest.raises(GoToolError, match="needs Go"):
         cron_oracle.build_oracle(Progress(sys.stderr), tmp_path / "cache")

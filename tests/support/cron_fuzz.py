@@ -13,7 +13,8 @@ from heartbeats.cluster.progress import Progress, elapsed
 from heartbeats.core import cron
 from support.cron_cases import Cases
 from support.cron_compare import Report, compare
-from support.cron_oracle import OracleError, packaged_zones, running_oracle
+from support.cron_oracle import packaged_zones, running_oracle
+from support.gotools import GoToolError
 
 BATCH: Final = 5_000
 _ENOUGH: Final = 10
@@ -56,7 +57,7 @@ def main() -> int:
     progress.line(f"Comparing with robfig/cron v3.0.1: SEED={seed} N={told.cases}")
     try:
         report = run(told.cases, seed, progress)
-    except OracleError as error:
+    except GoToolError as error:
         progress.line(str(error))
         return 2
     progress.line(summary(report, seed))

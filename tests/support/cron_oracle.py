@@ -4,10 +4,6 @@ The program (tests/cron_oracle) is built once and cached by its source. It can't
 skipped: where no Go is to be had, a test that needs it fails and says why.
 """
 
-import hashlib
-import os
-import platform
-import shutil
 import subprocess
 import threading
 import zoneinfo
@@ -19,19 +15,11 @@ from typing import IO, Final
 
 import msgspec
 
-from heartbeats.cluster.build import build_environment
-from heartbeats.cluster.errors import ClusterError
-from heartbeats.cluster.locking import locked
-from heartbeats.cluster.paths import cache_dir
 from heartbeats.cluster.progress import Progress
-from heartbeats.cluster.toolchain import find_go
+from support.gotools import Go, GoToolError, Tools
 
 SOURCE: Final = Path(__file__).parents[1] / "cron_oracle"
 _MODULE: Final = "github.com/robfig/cron/v3"
-_FILES: Final = ("go.mod", "go.sum", "main.go", "counted/stuck.go")
-_LOG_LINES: Final = 20
-_TIMEOUT: Final = 600.0
-"""Seconds for one command of the build, a first download included."""
 
 # The library's search, made into the package `counted` that says more of itself.
 _DAY_LOOP: Final = "\tfor !dayMatches(s, t) {\n"
@@ -43,7 +31,7 @@ _CHANGES: Final = (
 )
 
 
-class OracleError(Exception):
+class OracleError(GoToolError):
     """The library can't be asked; the message says why and what to do."""
 
 
@@ -140,52 +128,15 @@ def packaged_zones() -> Path:
 
 def build_oracle(progress: Progress, cache: Path | None = None) -> Path:
     """Return the program; build it with Go if need be (seconds, and one download)."""
-    base = (cache or cache_dir()) / "cron-oracle"
-    program = base / _key()
-    if not program.exists():
-        base.mkdir(parents=True, exist_ok=True)
-        lock = base / f".{program.name}.lock"
-        with locked(lock, lambda: progress.line(f"{lock} is held; waiting …")):
-            if not program.exists():
-                _build(program, cache or cache_dir(), progress)
-    return program
+    return _TOOLS.built(progress, cache) / "oracle"
 
 
-def _key() -> str:
-    """Name the program by all that it is made of."""
-    parts = [(SOURCE / name).read_bytes() for name in _FILES]
-    digest = hashlib.sha256(b"\0".join([*parts, repr(_CHANGES).encode()]))
-    system = f"{platform.system()}-{platform.machine()}".lower()
-    return f"{digest.hexdigest()[:16]}-{system}"
-
-
-def _build(program: Path, cache: Path, progress: Progress) -> None:
-    work = program.with_name(f".building-{program.name}")
-    shutil.rmtree(work, ignore_errors=True)
-    try:
-        source = work / "src"
-        (source / "counted").mkdir(parents=True)
-        for name in _FILES:
-            shutil.copy(SOURCE / name, source / name)
-        _compile(source, work, cache, progress)
-        (work / "oracle").rename(program)
-    except ClusterError as error:
-        raise OracleError(f"The cron oracle needs Go. {error}") from error
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-
-
-def _compile(source: Path, work: Path, cache: Path, progress: Progress) -> None:
-    go = find_go(source / "go.mod", cache, progress)
-    environment = build_environment(work, os.environ)
-    progress.line(f"Building the cron oracle with {_MODULE} …")
-    _run([str(go), "mod", "download"], source, environment)
-    where = [str(go), "list", "-m", "-f", "{{.Dir}}", _MODULE]
-    library = Path(_run(where, source, environment).strip())
+def _make(go: Go) -> None:
+    go.run("mod", "download")
+    library = Path(go.run("list", "-m", "-f", "{{.Dir}}", _MODULE).strip())
     copy = _counting((library / "spec.go").read_text())
-    (source / "counted" / "spec.go").write_text(copy)
-    output = str(work / "oracle")
-    _run([str(go), "build", "-trimpath", "-o", output, "."], source, environment)
+    (go.source / "counted" / "spec.go").write_text(copy)
+    go.build(".", "oracle", "-trimpath")
 
 
 def _counting(search: str) -> str:
@@ -198,27 +149,7 @@ def _counting(search: str) -> str:
     return search
 
 
-def _run(command: list[str], source: Path, environment: dict[str, str]) -> str:
-    """Run a command of the build; its output is shown only when it fails."""
-    try:
-        ended = subprocess.run(
-            command,
-            cwd=source,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=_TIMEOUT,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise OracleError(f"Building the cron oracle failed: {error}") from error
-    if ended.returncode:
-        log = "\n".join(ended.stderr.splitlines()[-_LOG_LINES:])
-        raise OracleError(
-            f"Building the cron oracle failed: {' '.join(command)}\n\n{log}\n\n"
-            "If a download failed, check the network and GOPROXY. Then try again."
-        )
-    return ended.stdout
+_TOOLS: Final = Tools("cron-oracle", SOURCE, _make, recipe=_CHANGES)
 
 
 def _write(sink: IO[bytes], lines: bytes) -> None:

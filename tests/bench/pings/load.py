@@ -1,19 +1,14 @@
 """The load generator: a small Go program, built once and cached by its source."""
 
-import hashlib
 import json
-import os
-import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from heartbeats.cluster.build import build_environment
-from heartbeats.cluster.paths import cache_dir
 from heartbeats.cluster.progress import Progress
-from heartbeats.cluster.toolchain import find_go
+from support.gotools import Go, Tools
 
 SOURCE = Path(__file__).parent / "load"
 
@@ -37,25 +32,14 @@ class Seen:
 
 def build(progress: Progress) -> Path:
     """Return the program, built with Go if need be."""
-    files = sorted(SOURCE.iterdir())
-    digest = hashlib.sha256(b"\0".join(each.read_bytes() for each in files))
-    program = cache_dir() / "bench-load" / digest.hexdigest()[:16]
-    if not program.exists():
-        go = find_go(SOURCE / "go.mod", cache_dir(), progress)
-        work = program.with_name(f".building-{program.name}")
-        shutil.rmtree(work, ignore_errors=True)
-        work.mkdir(parents=True)
-        try:
-            subprocess.run(
-                [str(go), "build", "-trimpath", "-o", str(work / "load"), "."],
-                cwd=SOURCE,
-                env=build_environment(work, os.environ),
-                check=True,
-            )
-            (work / "load").rename(program)
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
-    return program
+    return _TOOLS.built(progress) / "load"
+
+
+def _make(go: Go) -> None:
+    go.build(".", "load", "-trimpath")
+
+
+_TOOLS = Tools("bench-load", SOURCE, _make)
 
 
 def run(program: Path, urls: Sequence[str], folder: Path, *flags: str) -> Seen:
