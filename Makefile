@@ -115,13 +115,14 @@ fmt: $(READY) ## Format the code and fix what can be fixed
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-UV_COMPILE = $(BIN)/uv pip compile pyproject.toml --quiet --universal --generate-hashes \
-	--no-header --no-emit-index-url --python-version 3.11
+UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes \
+	--no-header --no-emit-index-url --python-version 3.11 $(if $(UPGRADE),--upgrade)
 
 .PHONY: lock
-lock: $(READY) ## Renew both lock files; UPGRADE=1 takes newer versions
-	$(UV_COMPILE) $(if $(UPGRADE),--upgrade) --all-extras --group dev -o requirements-dev.lock
-	$(UV_COMPILE) $(if $(UPGRADE),--upgrade) -c requirements-dev.lock -o requirements.lock
+lock: $(READY) ## Renew the lock files; UPGRADE=1 takes newer versions
+	$(UV_COMPILE) pyproject.toml --all-extras --group dev -o requirements-dev.lock
+	$(UV_COMPILE) pyproject.toml -c requirements-dev.lock -o requirements.lock
+	$(UV_COMPILE) --group build -c requirements-dev.lock -o requirements-build.lock
 
 AUDITED ?= requirements-dev.lock
 
@@ -136,8 +137,9 @@ audit: $(READY) ## Look for known vulnerabilities in what is locked (asks the pa
 	else echo "The audit could not be done, the vulnerability service gave no answer: $$(tail -n 1 "$$log" | cut -c1-200)" >&2; exit 1; fi
 
 .PHONY: manifests
-manifests: $(READY) ## Make the PrometheusRule from the alert rules; RUNBOOKS=URL/ begins its links
+manifests: $(READY) ## Make install.yaml, the PrometheusRule and the chart's copies; RUNBOOKS=URL/ begins links
 	@PYTHONPATH=tests $(BIN)/python -m support.prometheus_rule --runbooks "$(RUNBOOKS)"
+	@PYTHONPATH=tests $(BIN)/python -m support.installs
 
 .PHONY: cluster
 cluster: $(READY) ## Start a local cluster and link its kubeconfig to .cluster/kubeconfig
@@ -152,7 +154,8 @@ cluster-down: $(READY) ## Stop that cluster and remove all of it
 
 .PHONY: run
 run: cluster ## Run the operator on it, as the cluster's administrator
-	$(KUBECTL) --kubeconfig .cluster/kubeconfig apply --server-side -k manifests/base
+	$(KUBECTL) --kubeconfig .cluster/kubeconfig apply --server-side -k crds
+	$(KUBECTL) --kubeconfig .cluster/kubeconfig apply --server-side -k manifests/rights
 	$(BIN)/heartbeats run --kubeconfig .cluster/kubeconfig --ping-address 127.0.0.1:8080 \
 		--metrics-address 127.0.0.1:9090 --health-address 127.0.0.1:8081
 

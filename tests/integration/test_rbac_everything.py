@@ -57,7 +57,7 @@ CLOSED = ("/metrics", "/logs", "/debug/pprof/heap", "/configz", "/statusz", "/fl
 @cache
 def rules_of(account: str, place: str) -> tuple[Object, ...]:
     """Return the shipped rules that hold for an account in a place."""
-    shipped = read_manifests(ROOT / "manifests" / "base")
+    shipped = read_manifests(ROOT / "manifests" / "rights")
     roles = {(o["kind"], o["metadata"]["name"]): o for o in shipped}
     bindings = (
         o

@@ -160,13 +160,13 @@ def test_the_operator_reads_the_policy_back_as_it_was_shipped(
     operator_account: Kube, file: str
 ) -> None:
     """It compares the stored spec with the shipped one before it writes a Secret."""
-    [shipped] = read_manifests(ROOT / "manifests" / "base" / file)
+    [shipped] = read_manifests(ROOT / "manifests" / "rights" / file)
     stored = operator_account.get(resource_of(shipped), None, POLICY)
     assert stored["spec"] == shipped["spec"]
 
 
 def test_the_server_finds_no_fault_in_the_policy_s_types(kube: Kube) -> None:
-    [shipped] = read_manifests(ROOT / "manifests/base/ping-secrets-policy.yaml")
+    [shipped] = read_manifests(ROOT / "manifests/rights/ping-secrets-policy.yaml")
 
     def judged(found: Object | None) -> bool:
         return "typeChecking" in (found or {}).get("status", {})

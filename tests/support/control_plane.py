@@ -71,14 +71,14 @@ def _is_last(users: TextIO) -> bool:
 
 
 def install(kube: Kube) -> None:
-    """Install the definition and the base manifests; returns when all is in force."""
+    """Install the definition and the rights; returns when all is in force."""
     definitions = read_manifests(ROOT / "crds")
     apply_all(kube, definitions)
     for definition in definitions:
         name = definition["metadata"]["name"]
         wait_until(kube, CRDS, None, name, has_condition("Established", "True"))
     _wait_served(kube)
-    apply_all(kube, read_manifests(ROOT / "manifests" / "base"))
+    apply_all(kube, read_manifests(ROOT / "manifests" / "rights"))
     _wait_enforced(kube)
 
 

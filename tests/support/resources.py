@@ -39,6 +39,7 @@ EVENTS = Resource("events.k8s.io/v1", "Event", "events")
 LEASES = Resource("coordination.k8s.io/v1", "Lease", "leases")
 QUOTAS = Resource("v1", "ResourceQuota", "resourcequotas")
 SERVICE_ACCOUNTS = Resource("v1", "ServiceAccount", "serviceaccounts")
+BUDGETS = Resource("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
 NAMESPACES = Resource("v1", "Namespace", "namespaces", namespaced=False)
 CRDS = Resource(
     "apiextensions.k8s.io/v1",
@@ -72,10 +73,17 @@ _RESOURCES = {
     (resource.api_version, resource.kind): resource
     for resource in (
         *(MONITORS, CRON_JOBS, JOBS, PODS, SECRETS, CONFIG_MAPS, EVENTS, LEASES),
-        *(SERVICE_ACCOUNTS, NAMESPACES, QUOTAS, CRDS, POLICIES, POLICY_BINDINGS),
+        *(
+            SERVICE_ACCOUNTS,
+            NAMESPACES,
+            QUOTAS,
+            BUDGETS,
+            CRDS,
+            POLICIES,
+            POLICY_BINDINGS,
+        ),
         Resource("v1", "Service", "services"),
         Resource("apps/v1", "Deployment", "deployments"),
-        Resource("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets"),
         Resource("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies"),
         Resource(_RBAC, "Role", "roles"),
         Resource(_RBAC, "RoleBinding", "rolebindings"),

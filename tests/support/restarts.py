@@ -26,9 +26,9 @@ from support.own_cluster import Own
 from support.processes import FREE_PORTS, Process, until_answers
 from support.resources import CONFIG_MAPS, MONITORS, Object
 
-HEALTH = r"The health listener is at (\S+)"
+HEALTH = r'The health listener is at ([^\s"]+)'
 OPENED = r"Watching \d+ monitors"
-PINGS = r"Pings are answered on (\S+)"
+PINGS = r'Pings are answered on ([^\s"]+)'
 JOURNAL = "heartbeats-journal-"
 PATIENCE = 90.0
 

@@ -1,20 +1,19 @@
-"""What the manifests grant, and that they hold together."""
+"""What the manifests grant, and that the rights hold together."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from support.resources import Object, read_manifests, resource_of
 
-BASE = Path(__file__).parents[2] / "manifests" / "base"
+RIGHTS = Path(__file__).parents[2] / "manifests" / "rights"
 SYSTEM = "heartbeats-system"
 KEY_SECRET = "heartbeats-ping-key"
 
 READ = {"get", "list", "watch"}
 
-ALL = read_manifests(BASE)
+ALL = read_manifests(RIGHTS)
 
 
 def named(kind: str, name: str) -> Object:
@@ -127,13 +126,6 @@ def test_a_binding_joins_a_role_and_an_account_that_exist(manifest: Object) -> N
         assert subject["namespace"] == SYSTEM
         account = named(subject["kind"], subject["name"])
         assert account["metadata"]["namespace"] == SYSTEM
-
-
-def test_every_file_is_named_in_the_kustomization() -> None:
-    entries = yaml.safe_load((BASE / "kustomization.yaml").read_text())["resources"]
-    files = {path.name for path in BASE.glob("*.yaml")} - {"kustomization.yaml"}
-    assert files == {entry for entry in entries if not entry.startswith("..")}
-    assert "../../crds" in entries
 
 
 def test_no_object_stands_there_twice() -> None:

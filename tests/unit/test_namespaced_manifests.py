@@ -1,4 +1,4 @@
-"""The install for one namespace: the rights of manifests/base, less what is beyond."""
+"""The install for one namespace: the rights of all, less what lies beyond."""
 
 from pathlib import Path
 
@@ -7,8 +7,13 @@ import pytest
 from support.resources import Object, read_manifests
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
-BASE = read_manifests(MANIFESTS / "base")
-NARROW = read_manifests(MANIFESTS / "overlays" / "namespaced")
+RIGHTS = read_manifests(MANIFESTS / "rights")
+OVERLAY = MANIFESTS / "overlays" / "namespaced"
+NARROW = [
+    each
+    for file in ("serviceaccounts.yaml", "rbac-operator.yaml", "rbac-ping.yaml")
+    for each in read_manifests(OVERLAY / file)
+]
 
 Grant = tuple[str, str, str, str]
 """API group, resource, name (or nothing), verb."""
@@ -39,7 +44,7 @@ def grants(manifests: list[Object], name: str) -> set[Grant]:
 
 @pytest.mark.parametrize("account", ["heartbeats-operator", "heartbeats-ping"])
 def test_an_account_has_the_rights_that_lie_within_a_namespace(account: str) -> None:
-    expected = {each for each in grants(BASE, account) if each[1] not in BEYOND}
+    expected = {each for each in grants(RIGHTS, account) if each[1] not in BEYOND}
     assert grants(NARROW, account) == expected - MINTS
 
 

@@ -10,7 +10,7 @@ from heartbeats.demo.errors import DemoError
 Manifest = dict[str, Any]
 
 _FILE = "kustomization.yaml"
-_NEEDED = ("crds", "manifests/base", "manifests/samples")
+_NEEDED = ("crds", "manifests/rights", "manifests/samples")
 
 
 def find_checkout(

@@ -49,11 +49,15 @@ class Plan:
 
     def manifests(self) -> list[Manifest]:
         """Return all that the demo applies, in this order."""
-        return self.base() + self.samples()
+        return self.definitions() + self.rights() + self.samples()
 
-    def base(self) -> list[Manifest]:
-        """Return the definition, the rights and the policy."""
-        return read_manifests(self.checkout / "manifests" / "base")
+    def definitions(self) -> list[Manifest]:
+        """Return the definition of the resource."""
+        return read_manifests(self.checkout / "crds")
+
+    def rights(self) -> list[Manifest]:
+        """Return the namespace, the accounts, their rights and the policy."""
+        return read_manifests(self.checkout / "manifests" / "rights")
 
     def samples(self) -> list[Manifest]:
         """Return what is monitored."""
@@ -111,12 +115,10 @@ def _admin(plan: Plan) -> Admin:
 
 
 def _start(plan: Plan, admin: Admin, progress: Progress) -> OperatorProcess:
-    progress.line("Applying manifests/base …")
-    base = plan.base()
-    definitions = [each for each in base if each["kind"] == _CRD[1]]
-    admin.apply(definitions)
+    progress.line("Applying crds and manifests/rights …")
+    admin.apply(plan.definitions())
     admin.wait_served(*MONITORS, within=_SERVED_WITHIN)
-    admin.apply([each for each in base if each not in definitions])
+    admin.apply(plan.rights())
     progress.line(f"Starting the operator as ServiceAccount {_ACCOUNT} …")
     content = admin.account_kubeconfig(OWN_NAMESPACE, _ACCOUNT)
     plan.files.kubeconfig.touch(mode=0o600)
@@ -171,7 +173,7 @@ def _refuse_installed(admin: Admin) -> None:
         raise DemoError(
             "Heartbeats is installed in this cluster already; the demo would be in its "
             "way. Use another cluster, or none (leave out --context), or remove it "
-            "with all its monitors: kubectl delete -k manifests/base"
+            "with all its monitors: kubectl delete -k manifests, then -k crds"
         )
 
 

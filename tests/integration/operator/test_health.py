@@ -17,7 +17,7 @@ from support.kube import Kube, apply_all, fresh_namespace, wait_until
 from support.operators import ping_url
 from support.own_cluster import Own, own_control_plane
 from support.processes import FREE_PORTS, Process, ask, until_answers
-from support.resources import CONFIG_MAPS, CRDS, MONITORS, read_manifests
+from support.resources import CONFIG_MAPS, MONITORS, read_manifests
 from support.workloads import ping_monitor, state_is
 
 pytestmark = pytest.mark.integration
@@ -43,8 +43,7 @@ def test_without_the_definition_it_is_alive_says_why_it_waits_and_then_works() -
         own_control_plane(Options(components=API_ONLY)) as bare,
         closing(Kube.from_kubeconfig(bare.kubeconfig)) as kube,
     ):
-        base = read_manifests(ROOT / "manifests" / "base")
-        apply_all(kube, (each for each in base if each["kind"] != CRDS.kind))
+        apply_all(kube, read_manifests(ROOT / "manifests" / "rights"))
         with run(bare.kubeconfig, "--log-level", "DEBUG") as process:
             health = process.wait_for(HEALTH)
             assert ask(f"{health}/readyz")[0] == 503

@@ -5,7 +5,6 @@ The manifests are rendered by the kustomize in kubectl, as whoever installs them
 
 import base64
 import os
-import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -15,12 +14,12 @@ import pytest
 import yaml
 
 from heartbeats.cluster import annotations
-from heartbeats.cluster.build import kubectl_path
 from heartbeats.core.model import MonitorKey
 from heartbeats.core.tokens import Key, mint
 from support.control_plane import ROOT
 from support.keys import KEY_SECRET, fresh_key
 from support.kube import Kube, RefusedError, apply_all, fresh_namespace, wait_until
+from support.kubectl import rendered
 from support.own_cluster import Own
 from support.processes import FREE_PORTS, Process, ask, until_answers
 from support.resources import (
@@ -66,20 +65,19 @@ class Narrow:
     pings: Process
 
 
-def rendered(namespace: str, folder: Path) -> list[Object]:
+def rendered_for(namespace: str, folder: Path) -> list[Object]:
     """Render the overlay for a namespace, as a kustomization of somebody's own does."""
     folder.mkdir()
     entry = os.path.relpath(OVERLAY, folder.resolve())
     mine = {"namespace": namespace, "resources": [entry]}
     (folder / "kustomization.yaml").write_text(yaml.safe_dump(mine))
-    command = [str(kubectl_path() or "kubectl"), "kustomize", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return list(yaml.safe_load_all(done.stdout))
+    # Its pods are processes here: see run_in.
+    return [each for each in rendered(folder) if each["kind"] != "Deployment"]
 
 
 def install_in(kube: Kube, namespace: str, folder: Path) -> None:
     """Install as the overlay says: its objects, and a key that its owner makes."""
-    apply_all(kube, rendered(namespace, folder))
+    apply_all(kube, rendered_for(namespace, folder))
     key: Object = {
         "apiVersion": "v1",
         "kind": "Secret",

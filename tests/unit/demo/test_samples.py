@@ -73,10 +73,12 @@ def test_without_a_checkout_the_demo_says_what_to_do(tmp_path: Path) -> None:
         find_checkout(tmp_path, cwd=ROOT)
 
 
-def test_the_base_is_read_with_the_definition_first() -> None:
-    first, *rest = read_manifests(ROOT / "manifests" / "base")
-    assert first["kind"] == "CustomResourceDefinition"
-    assert {"Namespace", "ClusterRole", "ServiceAccount"} <= {m["kind"] for m in rest}
+def test_what_the_demo_applies_is_read_and_holds_no_pods_of_ours() -> None:
+    [definition] = read_manifests(ROOT / "crds")
+    assert definition["kind"] == "CustomResourceDefinition"
+    kinds = {m["kind"] for m in read_manifests(ROOT / "manifests" / "rights")}
+    assert {"Namespace", "ClusterRole", "ServiceAccount"} <= kinds
+    assert "Deployment" not in kinds
 
 
 def test_a_broken_manifest_is_named(tmp_path: Path) -> None:

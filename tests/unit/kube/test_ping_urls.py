@@ -32,12 +32,12 @@ from heartbeats.edges.kube.resources import (
 from heartbeats.ledger import Entry
 from support.builders import NOW, MemoryApi, Object, entry
 
-BASE = Path(__file__).parents[3] / "manifests" / "base"
+RIGHTS = Path(__file__).parents[3] / "manifests" / "rights"
 SYSTEM = "heartbeats-system"
 URL = "https://ping.example"
 FIRST, SECOND = Key.of(b"first " * 6), Key.of(b"second" * 6)
 SHIPPED = [
-    yaml.safe_load((BASE / name).read_text())
+    yaml.safe_load((RIGHTS / name).read_text())
     for name in ("ping-secrets-policy.yaml", "ping-secrets-policy-binding.yaml")
 ]
 
@@ -131,7 +131,7 @@ async def test_a_changed_policy_or_binding_is_a_problem_with_a_way_out(
     problem = await Guard(api, SYSTEM).problem()
     assert problem is not None
     assert "apply manifests/base again" in problem
-    assert "--ping-secrets=off" in problem
+    assert "--no-ping-secrets" in problem
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 The operator cannot read Secrets, only write these, and only behind an admission
 policy that keeps it from touching any other. So no Secret is written before the
 policy and its binding were read back unchanged; until then, and with
---ping-secrets=off, `heartbeats url` tells the URL.
+--no-ping-secrets, `heartbeats url` tells the URL.
 """
 
 import asyncio
@@ -70,7 +70,7 @@ class Guard:
             return None
         return (
             f"the admission policy {POLICY} or its binding is not the one of this "
-            "release: apply manifests/base again, or run with --ping-secrets=off"
+            "release: apply manifests/base again, or run with --no-ping-secrets"
         )
 
     async def _spec(self, path: str) -> dict[str, Any]:

@@ -1,0 +1,9 @@
+// Definitions of other projects' resources, which tests need. No part of Heartbeats.
+module heartbeats.dev/tests/crds
+
+go 1.26.0
+
+require (
+	github.com/prometheus-operator/prometheus-operator v0.85.0
+	sigs.k8s.io/gateway-api v1.6.3
+)

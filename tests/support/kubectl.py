@@ -1,0 +1,51 @@
+"""kubectl as whoever installs Heartbeats uses it: the one built with the cluster.
+
+Where only a cluster of somebody's own is used, the installed one.
+"""
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from heartbeats.cluster.build import kubectl_path
+from support.resources import Object
+
+_TIMEOUT = 120.0
+"""Seconds for one command."""
+
+
+class KubectlError(Exception):
+    """A command failed; the message is what it wrote."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kubectl:
+    """Commands to one cluster, as the user of a kubeconfig."""
+
+    kubeconfig: Path
+
+    def __call__(self, *arguments: str) -> str:
+        """Run a command; returns all that it wrote, warnings too. KubectlError."""
+        return _run("--kubeconfig", str(self.kubeconfig), *arguments)
+
+
+def rendered(folder: Path) -> list[Object]:
+    """Return what a kustomization renders to."""
+    return [each for each in yaml.safe_load_all(_run("kustomize", str(folder))) if each]
+
+
+def _run(*arguments: str) -> str:
+    done = subprocess.run(
+        [str(kubectl_path() or "kubectl"), *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=_TIMEOUT,
+        check=False,
+    )
+    if done.returncode:
+        raise KubectlError(f"kubectl {' '.join(arguments)}:\n{done.stdout}")
+    return done.stdout
