@@ -1,0 +1,81 @@
+"""Helm, built from its pinned Go module, and the chart as it renders.
+
+It is a tool of the tests alone: tests/helm_tool pins it.
+`python -m support.helm` builds it ahead of the tests.
+"""
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from heartbeats.cluster.progress import Progress
+from support.gotools import Go, Tools
+from support.installs import CHART
+from support.resources import Object
+
+_PACKAGE: Final = "helm.sh/helm/v3/cmd/helm"
+_FLAGS: Final = ("-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags=-s -w")
+_TIMEOUT: Final = 180.0
+"""Seconds for one command."""
+
+
+class HelmError(Exception):
+    """A command failed; the message is what it wrote."""
+
+
+def _make(go: Go) -> None:
+    go.build(_PACKAGE, "helm", *_FLAGS)
+
+
+_TOOLS: Final = Tools(
+    "helm",
+    Path(__file__).parents[1] / "helm_tool",
+    _make,
+    recipe=(_PACKAGE, _FLAGS),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Helm:
+    """The program."""
+
+    program: Path
+
+    @classmethod
+    def built(cls, progress: Progress) -> "Helm":
+        """Return it; build it with Go if need be (minutes, once)."""
+        return cls(_TOOLS.built(progress) / "helm")
+
+    def __call__(self, *arguments: str) -> str:
+        """Run a command; returns what it wrote. HelmError."""
+        done = subprocess.run(
+            [str(self.program), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=_TIMEOUT,
+            check=False,
+        )
+        if done.returncode:
+            raise HelmError(f"helm {' '.join(arguments)}:\n{done.stdout}")
+        return done.stdout
+
+    def template(
+        self, folder: Path, values: Mapping[str, Any], *, namespace: str
+    ) -> list[Object]:
+        """Render the chart with these values; `folder` is for a file of them."""
+        file = folder / "values.yaml"
+        file.write_text(yaml.safe_dump(dict(values)))
+        where = ("--namespace", namespace, "--values", str(file))
+        text = self("template", "heartbeats", str(CHART), *where)
+        return [each for each in yaml.safe_load_all(text) if each]
+
+
+if __name__ == "__main__":
+    Helm.built(Progress(sys.stderr))
