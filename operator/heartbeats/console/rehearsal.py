@@ -119,6 +119,9 @@ class _Audience:
     def changed(self, entry: Entry, *, urgent: bool) -> None:
         """Write nothing."""
 
+    def lost(self, entry: Entry) -> None:
+        """Show nothing."""
+
     def checked_in(self, entry: Entry, check_in: CheckIn) -> None:
         """Log nothing."""
 
