@@ -59,6 +59,7 @@ test-oracle: $(READY) ## Compare with oracles: cron with the controller's librar
 .PHONY: test-integration
 test-integration: $(READY) ## Run tests on a real control plane (built the first time)
 	@PYTHONPATH=tests $(BIN)/python -m support.alert_tools
+	@PYTHONPATH=tests $(BIN)/python -m support.helm
 	$(BIN)/pytest -n 6 --dist worksteal -m "integration and not slow" tests/integration
 
 .PHONY: test-slow

@@ -20,6 +20,8 @@ from support.resources import Object
 
 _PACKAGE: Final = "helm.sh/helm/v3/cmd/helm"
 _FLAGS: Final = ("-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags=-s -w")
+_OLDEST: Final = "1.30.0"
+"""The oldest Kubernetes that the chart is for."""
 _TIMEOUT: Final = 180.0
 """Seconds for one command."""
 
@@ -73,7 +75,8 @@ class Helm:
         file = folder / "values.yaml"
         file.write_text(yaml.safe_dump(dict(values)))
         where = ("--namespace", namespace, "--values", str(file))
-        text = self("template", "heartbeats", str(CHART), *where)
+        for_ = ("--kube-version", _OLDEST)
+        text = self("template", "heartbeats", str(CHART), *where, *for_)
         return [each for each in yaml.safe_load_all(text) if each]
 
 
