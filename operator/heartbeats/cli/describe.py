@@ -14,7 +14,7 @@ from heartbeats.console.access import Cluster, Target
 @click.argument("monitor", type=MONITOR, metavar="NAME")
 @cluster_options
 def describe(monitor: str, **where: Any) -> None:
-    """Show all that is known of a monitor: why it is as it is, and its last runs.
+    """Show a monitor: why it is so, and its last runs.
 
     NAME may also be NAMESPACE/NAME. Each setting tells where it comes from: the spec,
     an annotation on the CronJob or its Namespace, a flag of the operator, or built in.

@@ -27,11 +27,12 @@ if TYPE_CHECKING:
     "-o", "--output", "form", type=click.Choice(["json", "yaml"]), help="For programs."
 )
 def explain(monitor: str | None, form: str | None, **where: Any) -> None:
-    """Say in a sentence why a monitor is Down (or Unknown, Late, …), and since when.
+    """Say why a monitor is Down, and what helps.
 
-    Then what would make it good again, when its next run is due, and when silence
-    will be judged next. Without NAME, every monitor that is Down, Unknown or Late is
-    explained. NAME may also be NAMESPACE/NAME.
+    One sentence tells why it is Down (or Unknown, Late, …), and since when; then what
+    would make it good again, when its next run is due, and when silence will be judged
+    next. Without NAME, every monitor that is Down, Unknown or Late is explained. NAME
+    may also be NAMESPACE/NAME.
 
     \b
     Examples:

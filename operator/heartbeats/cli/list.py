@@ -46,10 +46,10 @@ def list_(
     form: str | None,
     **where: Any,
 ) -> None:
-    """List monitors, the most urgent first: Down, Unknown, Late, New, Paused, Up.
+    """List monitors, the worst first.
 
-    What is late is known at once, before it is written anywhere. Colours are used on
-    a terminal, unless NO_COLOR is set.
+    That is Down, Unknown, Late, New, Paused, Up. What is late is known at once, before
+    it is written anywhere. Colours are used on a terminal, unless NO_COLOR is set.
 
     \b
     Examples:

@@ -57,7 +57,7 @@ from heartbeats.client.requests import BODY_LIMIT, PingUrl, Request, RunIdError
 @public_url_option
 @operator_namespace_option
 def ping(monitor: str | None, url: str | None, **options: Any) -> None:
-    """Ping a monitor once: a success, unless a flag says something else.
+    """Ping a monitor: success, or what a flag says.
 
     NAME may also be NAMESPACE/NAME. No answer and passing refusals (408, 429, 5xx) are
     repeated, with growing pauses and when the service asks for it; other refusals are

@@ -52,13 +52,14 @@ if TYPE_CHECKING:
 def preview(
     namespace: str | None, all_namespaces: bool, form: str | None, **options: Any
 ) -> None:
-    """Tell what Heartbeats would do with this cluster: monitor, say and write.
+    """Tell what Heartbeats would do here.
 
-    Nothing is written, and nothing of Heartbeats need be installed. Pass the flags
-    that the operator will get: the same code decides. AT FIRST is what a monitor would
-    say from the beginning; a new one judges nothing that was before it, so installing
-    never wakes anybody. LATELY is what the runs of which Jobs are left would have led
-    to, had they been watched: what is Down there is worth a look.
+    What it would monitor, say and write. Nothing is written, and nothing of Heartbeats
+    need be installed. Pass the flags that the operator will get: the same code decides.
+    AT FIRST is what a monitor would say from the beginning; a new one judges nothing
+    that was before it, so installing never wakes anybody. LATELY is what the runs of
+    which Jobs are left would have led to, had they been watched: what is Down there is
+    worth a look.
 
     \b
     Examples:

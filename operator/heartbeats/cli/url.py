@@ -20,12 +20,12 @@ from heartbeats.cli.monitors import (
 @public_url_option
 @operator_namespace_option
 def url(monitor: str, **options: Any) -> None:
-    """Print the ping URL of a monitor, named as NAME or NAMESPACE/NAME.
+    """Print the ping URL of a monitor.
 
-    It is read from the Secret MONITOR-ping beside the monitor, where the operator
-    delivers it. Without that Secret it is computed from the operator's signing key,
-    which you must have the right to read. Whoever knows the URL can ping: treat it
-    as a secret.
+    NAME may also be NAMESPACE/NAME. The URL is read from the Secret MONITOR-ping beside
+    the monitor, where the operator delivers it. Without that Secret it is computed from
+    the operator's signing key, which you must have the right to read. Whoever knows the
+    URL can ping: treat it as a secret.
 
     \b
     Examples:

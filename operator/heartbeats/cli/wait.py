@@ -58,9 +58,10 @@ class SpanType(click.ParamType[timedelta]):
 )
 @cluster_options
 def wait(monitor: str, goal: str, timeout: timedelta, **where: Any) -> None:
-    """Wait until a monitor is Up, or whatever --for says. NAME: also NAMESPACE/NAME.
+    """Wait until a monitor is Up, or --for what.
 
-    The cluster is watched, not polled: a state that lasts for a moment counts too.
+    NAME may also be NAMESPACE/NAME. The cluster is watched, not polled: a state that
+    lasts for a moment counts too.
 
     \b
     Examples:

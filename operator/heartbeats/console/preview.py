@@ -129,16 +129,21 @@ def _lately(preview: Preview) -> list[str]:
         f"{found.facts.namespace}/{found.facts.name} {_judgement(found, said)}"
         for found in in_order(preview)
         if (said := found.lately) is not None and said.health in BAD
+        if not _is_unusable(found, said)
     ]
 
 
+def _is_unusable(found: Prospect, said: Verdict) -> bool:
+    """Tell whether only its timetable is at fault, which is said elsewhere."""
+    trouble = found.entry.trouble if found.entry is not None else None
+    return trouble is not None and trouble.reason is said.reason
+
+
 def _judgement(found: Prospect, said: Verdict) -> str:
+    word = f"{said.health} ({said.reason})"
     if found.action is Action.CREATE and found.at_first != said:
-        began = "would be" if said.health is Health.DOWN else "is"
-        return (
-            f"{began} {said.health} ({said.reason}) had it been watched: {said.message}"
-        )
-    return f"is {said.health} ({said.reason}): {said.message}"
+        return f"would be {word} had it been watched: {said.message}"
+    return f"is {word}: {said.message}"
 
 
 def slips(preview: Preview) -> list[str]:
@@ -151,6 +156,8 @@ def slips(preview: Preview) -> list[str]:
         found += (f"{whose}: {slip}" for slip in _slips(each.facts.annotations))
         if each.entry is not None:
             found += (f"{whose}: {note}" for note in each.entry.policy.notes)
+            if each.entry.trouble is not None:
+                found.append(f"{whose}: {each.entry.trouble.message}")
         if each.action is Action.BLOCKED:
             found.append(
                 f"{whose}: another monitor has the name that its own would have"

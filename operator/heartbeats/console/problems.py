@@ -13,8 +13,11 @@ NO_DEFINITION: Final = (
     "`kubectl apply --server-side -k manifests/base`, or pass another context. "
     "`heartbeats preview` tells what would be monitored."
 )
-SHOWN: Final = 5
+SHOWN: Final = 3
 """So many names are suggested."""
+
+ALIKE: Final = 0.75
+"""How much a name has in common with one that is suggested for it."""
 
 
 def sentence_of(error: errors.KubeError) -> str:
@@ -74,5 +77,5 @@ def _near(key: MonitorKey, there: list[MonitorKey]) -> list[str]:
     """Return names like this one; that of its CronJob's own monitor goes first."""
     names = [each.name for each in there]
     known = [name for name in names if name.startswith(f"{key.name}-")]
-    like = get_close_matches(key.name, names, n=SHOWN)
+    like = get_close_matches(key.name, names, n=SHOWN, cutoff=ALIKE)
     return list(dict.fromkeys([*known, *like]))[:SHOWN]
