@@ -146,7 +146,8 @@ def test_it_tells_everything_before_anything_is_installed_and_only_reads(
         "annotation on the Namespace"
     )
     assert each["fresh"]["effective"]["origins"]["timeZone"] == "CronJob"
-    [slip] = found.json["notUnderstood"]
+    impossible, slip = found.json["notUnderstood"]
+    assert "impossible: The schedule" in impossible
     assert "annotation heartbeats.dev/grace-period of the CronJob: the longest" in slip
     assert found.json["writes"]["monitorsCreated"] == 7
     assert text.code == 0
