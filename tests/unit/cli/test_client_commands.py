@@ -1,5 +1,7 @@
 """`heartbeats ping` and `url` as their users meet them: words and exit codes."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -167,3 +169,14 @@ def test_all_commands_are_listed() -> None:
     for name in ("cluster", "demo", "exec", "ping", "run", "url", "version"):
         assert f"\n  {name} " in text
     assert heartbeats("no-such").exit_code == 2
+
+
+def test_help_comes_before_what_talks_to_a_cluster_is_imported() -> None:
+    code = (
+        "import sys; from heartbeats.cli.kubectl import plugin\n"
+        "plugin.main(['--help'], standalone_mode=False)\n"
+        "slow = {'aiohttp', 'kubernetes', 'kopf', 'prometheus_client'}\n"
+        "sys.exit(bool(slow & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, timeout=60)
+    assert done.returncode == 0
