@@ -2,7 +2,7 @@
 
 import sys
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -10,9 +10,6 @@ from heartbeats.cli.asking import ask, cluster_options, key_of
 from heartbeats.cli.monitors import MONITOR
 from heartbeats.console.access import Cluster, Target
 from heartbeats.core import durations
-
-if TYPE_CHECKING:
-    from heartbeats.console.monitors import Monitor
 
 TOO_LATE = 124
 """As timeout(1) ends."""
@@ -77,27 +74,20 @@ def wait(monitor: str, goal: str, timeout: timedelta, **where: Any) -> None:
       2    the options make no sense
     """  # noqa: D301 - click wants the character, not its name
 
-    async def work(cluster: Cluster) -> "Monitor":
-        from heartbeats.console.waiting import Goal, wait_for
+    async def work(cluster: Cluster) -> tuple[int, str]:
+        from heartbeats.console.explanation import told
+        from heartbeats.console.waiting import Goal, TooLateError, wait_for
 
         key = key_of(monitor, cluster.namespace)
-        return await wait_for(cluster, key, Goal(goal), within=timeout)
+        try:
+            found = await wait_for(cluster, key, Goal(goal), within=timeout)
+        except TooLateError as error:
+            says = told(error.last, now=cluster.clock.now())[0]
+            return TOO_LATE, f"not {goal} within {durations.format(timeout)}: {says}"
+        if goal == Goal.DELETED:
+            return 0, f"{found.key} was deleted"
+        return 0, told(found, now=cluster.clock.now())[0]
 
-    from heartbeats.console.waiting import TooLateError
-
-    try:
-        reached = ask(Target(**where), work)
-    except TooLateError as error:
-        waited = durations.format(timeout)
-        click.echo(
-            f"heartbeats: not {goal} within {waited}: {_says(error.last)}", err=True
-        )
-        sys.exit(TOO_LATE)
-    click.echo(f"{reached.key} was deleted" if goal == "deleted" else _says(reached))
-
-
-def _says(monitor: "Monitor") -> str:
-    from heartbeats.clock import SystemClock
-    from heartbeats.console.explanation import told
-
-    return told(monitor, now=SystemClock().now())[0]
+    code, text = ask(Target(**where), work)
+    click.echo(f"heartbeats: {text}" if code else text, err=bool(code))
+    sys.exit(code)

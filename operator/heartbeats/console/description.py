@@ -12,11 +12,13 @@ from heartbeats.console.monitors import NOT_JUDGED, Monitor
 from heartbeats.console.text import age, fields, moment, table
 from heartbeats.core import durations
 from heartbeats.core.model import Policy, Source, State
+from heartbeats.core.schedule import SHORTEST_RUN_LIMIT, UNKNOWN_RUN_LIMIT
 from heartbeats.core.verdict import instant
 
 NO_LIMIT: Final = (
-    "none set: the next slot plus grace, at least 30m and twice the longest success "
-    "(6h while there is none)"
+    f"none set: the next slot plus grace, at least "
+    f"{durations.format(SHORTEST_RUN_LIMIT)} and twice the longest success "
+    f"({durations.format(UNKNOWN_RUN_LIMIT)} while there is none)"
 )
 
 
