@@ -96,6 +96,16 @@ async def test_kopf_watches_everything_or_one_namespace(
         assert isinstance(storage, NullDiffBase)
 
 
+async def test_kopf_need_not_ask_for_the_name_of_the_user(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In a pod the user has a number only, and kopf would end."""
+    stage = Stage()
+    async with running(monkeypatch, stage):
+        await stage.started()
+    assert stage.runs[0]["identity"]
+
+
 async def test_kopf_is_started_again_when_it_ends_by_itself(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

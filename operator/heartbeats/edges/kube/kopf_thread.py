@@ -10,6 +10,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import kopf
 
@@ -21,6 +22,10 @@ logger = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 1.0
 STOP_SECONDS = 1.5
+
+_IDENTITY: Any = "heartbeats"
+"""Only peering would use it. Unless told, kopf asks for the user's name, and ends where
+the user has none, as in most pods. Its type is not public."""
 
 
 class KopfThread:
@@ -112,6 +117,7 @@ class KopfThread:
             registry=registry(self._credentials, self._on_event),
             settings=settings(clusterwide=everywhere),
             standalone=True,
+            identity=_IDENTITY,
             clusterwide=everywhere,
             namespaces=[] if self._namespace is None else [self._namespace],
             stop_flag=self._stop_kopf,
