@@ -104,6 +104,17 @@ SIZES ?= 1000,5000,10000
 bench-scale: $(READY) ## Measure the operator role with SIZES CronJobs, three Jobs and a monitor each
 	@PYTHONPATH=tests $(BIN)/python -m bench.bench_scale --sizes $(SIZES)
 
+IMAGE ?=
+BASE ?=
+
+.PHONY: image
+image: $(READY) ## Build the image with docker, podman or buildah; IMAGE=name:tag BASE=image
+	@PYTHONPATH=tests $(BIN)/python -m support.image.build $(if $(IMAGE),--tag "$(IMAGE)") $(if $(BASE),--base "$(BASE)")
+
+.PHONY: test-image
+test-image: $(READY) ## Build the image, look into it and run it (as root on Debian, no Docker needed)
+	$(BIN)/pytest -m image tests/image
+
 .PHONY: lint
 lint: $(READY) ## Check style, types and the import direction
 	$(BIN)/ruff check

@@ -28,12 +28,23 @@ FREE_PORTS = (
 class Process:
     """Runs between `with` and its end; what is left of it then is killed."""
 
-    def __init__(self, *arguments: str, python: Sequence[str] = ()) -> None:
-        """Start `python -m heartbeats` with these arguments; nothing is waited for."""
+    def __init__(
+        self,
+        *arguments: str,
+        python: Sequence[str] = (),
+        program: Sequence[str] | None = None,
+    ) -> None:
+        """Start `python -m heartbeats` with these arguments; nothing is waited for.
+
+        `program` is started in its place: a container, say.
+        """
         self._lines: list[str] = []
         self._news = threading.Condition()
         self._process = subprocess.Popen(
-            [sys.executable, *python, "-m", "heartbeats", *arguments],
+            [
+                *(program or (sys.executable, *python, "-m", "heartbeats")),
+                *arguments,
+            ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
