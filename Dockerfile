@@ -10,9 +10,14 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_ROOT_USER_ACTION=ignore \
     PYTHONSAFEPATH=1
 WORKDIR /src
-# Exactly what is locked, by hash; neither pip nor the cli extra is taken along.
+# Exactly what is locked, by hash; neither pip nor the cli extra is taken along. Where
+# packages come from a mirror, or through a proxy that signs for others, two secrets say
+# so, and stay out of the image: pip.conf and certificates (make image, see --help).
 COPY requirements.lock requirements-build.lock ./
-RUN python -m venv --without-pip /opt/heartbeats \
+RUN --mount=type=secret,id=pip.conf --mount=type=secret,id=certificates \
+    export PIP_CONFIG_FILE=/run/secrets/pip.conf \
+    && if [ -f /run/secrets/certificates ]; then export PIP_CERT=/run/secrets/certificates; fi \
+    && python -m venv --without-pip /opt/heartbeats \
     && pip --python /opt/heartbeats/bin/python install --require-hashes -r requirements.lock \
     && python -m venv --without-pip /opt/build \
     && pip --python /opt/build/bin/python install --require-hashes -r requirements-build.lock

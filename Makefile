@@ -104,12 +104,9 @@ SIZES ?= 1000,5000,10000
 bench-scale: $(READY) ## Measure the operator role with SIZES CronJobs, three Jobs and a monitor each
 	@PYTHONPATH=tests $(BIN)/python -m bench.bench_scale --sizes $(SIZES)
 
-IMAGE ?=
-BASE ?=
-
 .PHONY: image
-image: $(READY) ## Build the image with docker, podman or buildah; IMAGE=name:tag BASE=image
-	@PYTHONPATH=tests $(BIN)/python -m support.image.build $(if $(IMAGE),--tag "$(IMAGE)") $(if $(BASE),--base "$(BASE)")
+image: $(READY) ## Build the image with docker, podman or buildah; IMAGE=name:tag OPTIONS=--help tells more
+	@PYTHONPATH=tests $(BIN)/python -m support.image.build $(if $(IMAGE),--tag "$(IMAGE)") $(OPTIONS)
 
 .PHONY: test-image
 test-image: $(READY) ## Build the image, look into it and run it (as root on Debian, no Docker needed)

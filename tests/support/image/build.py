@@ -4,7 +4,7 @@ import argparse
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -26,15 +26,26 @@ def find_builder() -> str | None:
     return None
 
 
-def command(builder: str, tag: str, base: str | None, revision: str) -> list[str]:
-    """Return the command that builds the image."""
+def command(
+    builder: str,
+    tag: str,
+    *,
+    base: str | None = None,
+    secrets: Mapping[str, Path | None] | None = None,
+    revision: str = "",
+    context: Path = ROOT,
+) -> list[str]:
+    """Return the command that builds the image; `secrets` are files, by their ids."""
     arguments = [f"--build-arg=REVISION={revision}"]
     if base is not None:
         arguments.append(f"--build-arg=BASE={base}")
+    for name, file in (secrets or {}).items():
+        if file is not None:
+            arguments.append(f"--secret=id={name},src={file}")
     if builder != "docker":
         # The other format has no place for the health check.
         arguments.append("--format=docker")
-    return [builder, "build", *arguments, f"--tag={tag}", str(ROOT)]
+    return [builder, "build", *arguments, f"--tag={tag}", str(context)]
 
 
 def _answers(asked: Sequence[str]) -> bool:
@@ -57,7 +68,7 @@ def main() -> None:
         prog="make image",
         description=main.__doc__,
         epilog="Through make: make image IMAGE=registry.example.org/heartbeats:0.1.0 "
-        "BASE=python:3.13-slim@sha256:…",
+        "OPTIONS='--base python:3.13-slim@sha256:…'",
     )
     reader.add_argument(
         "--tag",
@@ -74,11 +85,26 @@ def main() -> None:
         choices=BUILDERS,
         help="what builds it (default: the first of these that works)",
     )
+    reader.add_argument(
+        "--pip-conf",
+        type=Path,
+        metavar="FILE",
+        help="pip's configuration: where packages come from, if not the public index",
+    )
+    reader.add_argument(
+        "--certificates",
+        type=Path,
+        metavar="FILE",
+        help="whom to trust on the way there, if not the public authorities: PEM",
+    )
     told = reader.parse_args()
     builder = told.builder or find_builder()
     if builder is None:
         sys.exit(_NONE)
-    built = command(builder, told.tag, told.base, _revision())
+    secrets = {"pip.conf": told.pip_conf, "certificates": told.certificates}
+    built = command(
+        builder, told.tag, base=told.base, secrets=secrets, revision=_revision()
+    )
     print(" ".join(built), file=sys.stderr)  # noqa: T201 - for whoever waits
     sys.exit(subprocess.run(built, check=False).returncode)
 

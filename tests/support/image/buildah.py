@@ -8,9 +8,10 @@ from typing import Final
 from heartbeats.cluster.locking import locked
 from heartbeats.cluster.progress import Progress
 from support.image.base import root_file_system
+from support.image.build import command
 from support.image.debian import Debian
 
-_CERTIFICATES: Final = "/etc/ssl/certs/ca-certificates.crt"
+_CERTIFICATES: Final = Path("/etc/ssl/certs/ca-certificates.crt")
 _PATH: Final = "/usr/local/bin:/usr/local/sbin:/usr/bin:/usr/sbin:/bin:/sbin"
 
 
@@ -28,9 +29,9 @@ class Buildah:
         anything = {"default": [{"type": "insecureAcceptAnything"}]}
         policy.write_text(json.dumps(anything))
         where = ("--root", f"{self.store}/images", "--runroot", f"{self.store}/run")
-        command, *rest = arguments
-        signed = ["--signature-policy", str(policy)] if command in _SIGNED else []
-        return self.debian.run("buildah", *where, command, *signed, *rest)
+        first, *rest = arguments
+        signed = ["--signature-policy", str(policy)] if first in _SIGNED else []
+        return self.debian.run("buildah", *where, first, *signed, *rest)
 
     def build(
         self, context: Path, tag: str, base: str, cache: Path, progress: Progress
@@ -39,9 +40,10 @@ class Buildah:
         with locked(self.store.with_name(f".{self.store.name}.lock"), lambda: None):
             self._ensure_base(base, cache, progress)
             progress.line(f"Building {tag} with buildah …")
-            certificates = f"{_CERTIFICATES}:{_CERTIFICATES}:ro"
-            options = ("--pull-never", "--format", "docker", "--volume", certificates)
-            self("build", *options, "--tag", tag, str(context))
+            # The machine's own authorities: its index may be behind one of them.
+            secrets = {"certificates": _CERTIFICATES}
+            asked = command("buildah", tag, secrets=secrets, context=context)
+            self("build", "--pull-never", *asked[2:])
 
     def save(self, tag: str, archive: Path) -> None:
         """Write an image into a file, as `docker save` does."""
