@@ -1,8 +1,11 @@
 """Commands that look cannot write, whatever they try."""
 
+import json
+from pathlib import Path
+
 import pytest
 
-from heartbeats.console.access import Cluster
+from heartbeats.console.access import Cluster, Target, reach
 from heartbeats.console.listing import chosen
 from heartbeats.console.monitors import read_all
 from heartbeats.edges.kube.errors import NotLeading
@@ -22,6 +25,30 @@ async def test_no_write_leaves_this_process(api: FakeApi, cluster: Cluster) -> N
     ):
         with pytest.raises(NotLeading, match="only reads"):
             await attempt
+    assert api.seen == []
+
+
+async def test_the_way_to_a_cluster_is_for_reading(
+    api: FakeApi, tmp_path: Path
+) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    context = {"cluster": "c", "user": "u", "namespace": "billing"}
+    text = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "here",
+        "clusters": [{"name": "c", "cluster": {"server": api.url}}],
+        "users": [{"name": "u", "user": {}}],
+        "contexts": [{"name": "here", "context": context}],
+    }
+    kubeconfig.write_text(json.dumps(text))
+    async with reach(Target(kubeconfig=kubeconfig), {}) as cluster:
+        assert cluster.scope == "billing"
+        with pytest.raises(NotLeading):
+            await cluster.client.create(MONITORS, {}, namespace="billing")
+    everywhere = Target(kubeconfig=kubeconfig, all_namespaces=True)
+    async with reach(everywhere, {}) as cluster:
+        assert cluster.scope is None
     assert api.seen == []
 
 

@@ -6,11 +6,13 @@ from datetime import timedelta
 import pytest
 
 from heartbeats.console.access import Cluster, SaidError
-from heartbeats.console.monitors import Monitor
-from heartbeats.console.waiting import Goal, TooLateError, wait_for
+from heartbeats.console.monitors import Monitor, read_one
+from heartbeats.console.waiting import Goal, TooLateError, _Waiting, _Whole, wait_for
 from heartbeats.core.model import Health, Incident, MonitorKey, Reason, State
+from heartbeats.edges.kube.decode import decode
 from heartbeats.edges.kube.errors import Forbidden
 from heartbeats.edges.kube.resources import MONITORS
+from heartbeats.edges.kube.store import Change, ObjectEvent
 from support.builders import NOW, SECOND, check_in, state
 from support.fakeapi import FakeApi, Fault
 from support.shown import stored
@@ -135,3 +137,16 @@ async def test_whoever_is_unknown_is_told_who_was_perhaps_meant(
         await wait_for(cluster, MonitorKey("shop", "nightl"), Goal.UP, within=LONG)
     with pytest.raises(SaidError, match="There is shop/nightly: write it so"):
         await wait_for(cluster, MonitorKey("default", "nightly"), Goal.UP, within=LONG)
+
+
+async def test_two_states_that_come_at_once_are_both_seen(
+    api: FakeApi, cluster: Cluster
+) -> None:
+    write(api, UP)
+    waiting = _Waiting(cluster, Goal.DOWN, await read_one(cluster, KEY))
+    for known in (DOWN, UP):
+        write(api, known)
+        path = MONITORS.path("shop", "nightly")
+        body = await cluster.client.request("GET", path)
+        waiting._take(ObjectEvent(Change.MODIFIED, decode(body, _Whole)))
+    assert waiting.result().seen.state.incident is not None
