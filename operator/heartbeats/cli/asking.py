@@ -88,9 +88,14 @@ async def _with_cluster(target: Target, work: Callable[[Cluster], Awaitable[T]])
 
 
 def show(lines: list[str]) -> None:
-    """Print lines; whoever reads no further ends the command quietly."""
+    """Print lines; whoever reads no further ends the command quietly.
+
+    What the terminal has no sign for becomes a question mark.
+    """
+    encoding = sys.stdout.encoding or "utf-8"
+    text = "\n".join(lines).encode(encoding, "replace").decode(encoding)
     try:
-        click.echo("\n".join(lines))
+        click.echo(text)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

@@ -7,6 +7,7 @@ from heartbeats.console.monitors import NOT_JUDGED, Monitor
 from heartbeats.console.text import distance, moment, plain
 from heartbeats.core.codec import write_instant
 from heartbeats.core.explain import Explanation
+from heartbeats.core.model import Source
 from heartbeats.core.verdict import instant
 
 
@@ -17,7 +18,8 @@ def told(monitor: Monitor, *, now: datetime) -> list[str]:
         return [f"{monitor.key}: {remark}"]
     found = monitor.explained(now=now)
     lines = [f"{monitor.key} is {headline(found, now=now)}"]
-    lines.append(f"{found.cure}{_due(found, now=now)}")
+    what = "ping" if monitor.policy.source is Source.PING else "run"
+    lines.append(f"{found.cure}{_due(found, what, now=now)}")
     lines.append(f"{_until(found, now=now)}{found.judged}")
     return list(map(plain, [*lines, *found.remarks, *([remark] if remark else [])]))
 
@@ -29,11 +31,11 @@ def headline(found: Explanation, *, now: datetime) -> str:
     return f"{found.health}{how_long}, {found.reason}: {found.why}"
 
 
-def _due(found: Explanation, *, now: datetime) -> str:
+def _due(found: Explanation, what: str, *, now: datetime) -> str:
     at = found.next_due_at
     if at is None:
         return ""
-    words = "The next run is due" if at > now else "A run was due"
+    words = f"The next {what} is due" if at > now else f"A {what} was due"
     return f" {words} at {moment(at, now=now)}."
 
 

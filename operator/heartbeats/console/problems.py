@@ -53,10 +53,7 @@ def right_hint(said: str) -> str:
 
 async def unknown(cluster: Cluster, key: MonitorKey) -> SaidError:
     """Say that there is no such monitor, and which ones were perhaps meant."""
-    try:
-        there = await _keys(cluster, None)
-    except errors.Forbidden:
-        there = await _keys(cluster, key.namespace)
+    there = await _keys(cluster, key.namespace)
     missing = f"There is no HeartbeatMonitor {key.name} in namespace {key.namespace}."
     elsewhere = [each for each in there if each.name == key.name]
     if elsewhere:
@@ -68,9 +65,15 @@ async def unknown(cluster: Cluster, key: MonitorKey) -> SaidError:
     return SaidError(f"{missing} `kubectl heartbeats list -A` shows what there is.")
 
 
-async def _keys(cluster: Cluster, namespace: str | None) -> list[MonitorKey]:
-    page = await cluster.client.list_metadata(MONITORS, namespace=namespace)
-    return sorted(MonitorKey(each.namespace, each.name) for each in page.items)
+async def _keys(cluster: Cluster, namespace: str) -> list[MonitorKey]:
+    """Return the monitors there are, as far as they may be seen."""
+    for scope in (None, namespace):
+        try:
+            page = await cluster.client.list_metadata(MONITORS, namespace=scope)
+        except errors.Forbidden:
+            continue
+        return sorted(MonitorKey(each.namespace, each.name) for each in page.items)
+    return []
 
 
 def _near(key: MonitorKey, there: list[MonitorKey]) -> list[str]:

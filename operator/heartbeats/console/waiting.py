@@ -14,6 +14,8 @@ import msgspec
 from heartbeats.console.access import Cluster, SaidError
 from heartbeats.console.monitors import Monitor, read_one
 from heartbeats.core.model import Health, MonitorKey, State
+from heartbeats.edges.kube.client import Client
+from heartbeats.edges.kube.decode import number
 from heartbeats.edges.kube.objects import KubeObject
 from heartbeats.edges.kube.reflector import Reflector, Selection
 from heartbeats.edges.kube.resources import MONITORS
@@ -84,8 +86,7 @@ class _Waiting:
         """Return when it has come so far, or has gone."""
         key = self._first.key
         selection = Selection(MONITORS, _Whole, key.namespace, name=key.name)
-        # A right that is missing is said at once; the reflector would go on trying.
-        await selection.page(self._cluster.client, token="", limit=1)
+        await _may_watch(self._cluster.client, selection)
         stream = Reflector(self._cluster.client, selection, on_event=self._take)
         running = asyncio.create_task(stream.run())
         try:
@@ -142,6 +143,14 @@ _REPORTS: Final[dict[Goal, Callable[[State], object]]] = {
     Goal.FAILURE: lambda state: state.last_failure_at,
 }
 """What changes with a report that is waited for."""
+
+
+async def _may_watch(client: Client, selection: Selection[_Whole]) -> None:
+    """Raise at once when a right is missing: the reflector would go on trying."""
+    page = await selection.page(client, token="", limit=1)
+    version = number(page.metadata.version)
+    async with selection.watch(client, version=version, seconds=1):
+        return
 
 
 async def _within_a_turn(event: asyncio.Event) -> None:

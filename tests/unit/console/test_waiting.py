@@ -34,12 +34,17 @@ def write(api: FakeApi, known: State, *, judged: bool = True) -> None:
     api.put(MONITORS, "nightly", namespace="shop", metadata=kept, **more)
 
 
+def is_watched(api: FakeApi) -> bool:
+    """Tell whether the watch is open: before it comes one that only tries the right."""
+    return api.count("watch") > 1
+
+
 async def while_waiting(
     api: FakeApi, cluster: Cluster, goal: Goal, *states: State
 ) -> Monitor:
     """Wait, and let these states follow one another once the watch is open."""
     waiting = asyncio.create_task(wait_for(cluster, KEY, goal, within=LONG))
-    await api.until(lambda: api.count("watch") > 0)
+    await api.until(lambda: is_watched(api))
     for known in states:
         write(api, known)
     return await waiting
@@ -103,7 +108,7 @@ async def test_a_monitor_may_be_deleted_meanwhile(
 ) -> None:
     write(api, UP)
     waiting = asyncio.create_task(wait_for(cluster, KEY, goal, within=LONG))
-    await api.until(lambda: api.count("watch") > 0)
+    await api.until(lambda: is_watched(api))
     api.delete(MONITORS, "nightly", namespace="shop")
     if goal is Goal.DELETED:
         assert (await waiting).key == KEY
@@ -124,9 +129,10 @@ async def test_a_right_that_is_missing_is_said_at_once(
     api: FakeApi, cluster: Cluster
 ) -> None:
     write(api, UP)
-    api.fail(Fault("list", status=403))
-    with pytest.raises(Forbidden):
-        await wait_for(cluster, KEY, Goal.DOWN, within=LONG)
+    for verb in ("list", "watch"):
+        api.fail(Fault(verb, status=403))
+        with pytest.raises(Forbidden):
+            await wait_for(cluster, KEY, Goal.DOWN, within=LONG)
 
 
 async def test_whoever_is_unknown_is_told_who_was_perhaps_meant(
@@ -137,6 +143,9 @@ async def test_whoever_is_unknown_is_told_who_was_perhaps_meant(
         await wait_for(cluster, MonitorKey("shop", "nightl"), Goal.UP, within=LONG)
     with pytest.raises(SaidError, match="There is shop/nightly: write it so"):
         await wait_for(cluster, MonitorKey("default", "nightly"), Goal.UP, within=LONG)
+    api.fail(Fault("list", status=403, times=2))
+    with pytest.raises(SaidError, match="`kubectl heartbeats list -A` shows"):
+        await wait_for(cluster, MonitorKey("shop", "nightl"), Goal.UP, within=LONG)
 
 
 async def test_two_states_that_come_at_once_are_both_seen(
