@@ -183,3 +183,19 @@ async def test_who_gives_up_before_the_commit_leaves_nothing_behind() -> None:
     committed.set()
     assert [await first, await kept] == [1, 2]
     assert store.segments == [(entry(0),), (entry(2),)]
+
+
+@pytest.mark.looptime
+async def test_an_api_server_that_takes_two_seconds_delays_pings_and_refuses_none() -> (
+    None
+):
+    """A ping that just missed a commit would wait for two of them: that is too long."""
+    store = Store(lambda: asyncio.sleep(2.1))
+    journal = Journal(store)
+    tasks = []
+    for number in range(200):
+        tasks += await recording(journal, entry(number))
+        await asyncio.sleep(0.05)
+    await asyncio.gather(*tasks)
+    assert sum(map(len, store.segments)) == 200
+    assert len(store.segments) < 60

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Protocol
 
 from heartbeats.journal.entries import Entry, encode_entry, segment
@@ -17,6 +18,10 @@ from heartbeats.journal.limits import Limits, Shares
 from heartbeats.journal.patience import Patience
 
 COMMITS_IN_FLIGHT = 2
+SLOW_SECONDS = 0.5
+MOST_SLOW = 8
+"""A commit that takes longer holds up nobody: so many of them go on beside the others.
+Else a ping that just missed one would wait for two slow ones, which is too long."""
 SEGMENT_BYTES = 32 * 1024
 """A segment grows no larger, so that no object is ever a burden to the API server."""
 PATIENCE = timedelta(seconds=4)
@@ -81,6 +86,7 @@ class Journal:
         self._waiting: dict[tuple[object, ...], _Waiting] = {}
         self._waiting_bytes = 0
         self._commits: set[asyncio.Task[None]] = set()
+        self._slow: set[asyncio.Task[None]] = set()
         self._ends = Patience()
         self._pending = 0
 
@@ -129,12 +135,23 @@ class Journal:
     def _pump(self) -> None:
         """Start a commit of what waits, if fewer than enough are under way."""
         if self._waiting and len(self._commits) < self._in_flight:
-            task = asyncio.get_running_loop().create_task(self._commit())
+            loop = asyncio.get_running_loop()
+            task = loop.create_task(self._commit())
             self._commits.add(task)
-            task.add_done_callback(self._done)
+            slow = loop.call_later(SLOW_SECONDS, self._let_others_pass, task)
+            task.add_done_callback(partial(self._done, slow))
 
-    def _done(self, task: asyncio.Task[None]) -> None:
+    def _let_others_pass(self, task: asyncio.Task[None]) -> None:
+        """Count a slow commit no longer among those under way."""
+        if len(self._slow) < MOST_SLOW:
+            self._commits.discard(task)
+            self._slow.add(task)
+            self._pump()
+
+    def _done(self, slow: asyncio.TimerHandle, task: asyncio.Task[None]) -> None:
+        slow.cancel()
         self._commits.discard(task)
+        self._slow.discard(task)
         self._pump()
 
     def _group(self) -> list[_Waiting]:

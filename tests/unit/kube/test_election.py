@@ -292,6 +292,16 @@ async def test_a_server_that_does_not_answer_is_not_waited_for(api: Api) -> None
         assert "did not answer in time" in str(a.election.problem)
 
 
+async def test_a_server_that_takes_two_seconds_is_led_and_followed(api: Api) -> None:
+    api.takes = lambda: 2.1
+    async with replicas(api, "a", "b") as [a, b]:
+        await asyncio.sleep(600)
+        assert (len(a.led), a.stopped, b.led) == (1, [], [])
+        await a.kill()
+        await asyncio.sleep(22)
+        assert b.mandate.holds
+
+
 # What is said
 
 

@@ -136,6 +136,25 @@ async def test_a_silent_try_is_given_up_in_time_for_another() -> None:
     assert len(api.objects) == 1
 
 
+class SlowApi(MemoryApi):
+    """Takes two seconds for each answer, whatever it is."""
+
+    async def request(self, method: str, path: str, **options: Any) -> bytes:
+        try:
+            return await super().request(method, path, **options)
+        finally:
+            await asyncio.sleep(2.1)
+
+
+@pytest.mark.looptime
+async def test_a_slow_answer_is_taken_though_another_try_was_begun() -> None:
+    """Given up after a while, every ping would be refused though it is stored."""
+    api = SlowApi()
+    assert await Journal(ConfigMapStore(api, SYSTEM, Names())).record(entry()) > 0
+    assert asyncio.get_running_loop().time() == 2.1
+    assert len(api.objects) == 1
+
+
 @pytest.mark.looptime
 async def test_the_journals_patience_ends_all_tries() -> None:
     journal = Journal(ConfigMapStore(SilentApi(times=99), SYSTEM, Names()))

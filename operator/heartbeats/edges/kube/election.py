@@ -74,7 +74,8 @@ class Election:
             try:
                 async with asyncio.timeout(REQUEST_SECONDS):
                     await self._look()
-                    if is_ready() and self._may_take():
+                if is_ready() and self._may_take():
+                    async with asyncio.timeout(REQUEST_SECONDS):
                         await self._take(mandate)
             except (errors.KubeError, TimeoutError) as error:
                 self._complain(error)

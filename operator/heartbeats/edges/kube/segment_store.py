@@ -19,8 +19,11 @@ LABEL: Final = "heartbeats.dev/journal"
 SELECTOR: Final = f"{LABEL}=v1"
 DATA: Final = "entries"
 PREFIX: Final = "heartbeats-journal-"
-APPEND_SECONDS = 2.0
-"""One try of a commit; the journal as a whole waits for 4 s."""
+APPEND_SECONDS = 1.5
+"""A try without an answer gets company after so long: its request, or its answer, may
+be lost, or the API server is slow. The journal as a whole waits for 4 s."""
+
+PAUSE_SECONDS = 0.1
 
 
 class ConfigMapStore:
@@ -34,24 +37,46 @@ class ConfigMapStore:
         self._new_name = new_name
 
     async def append(self, text: str) -> int:
-        """Store a segment durably and return its revision."""
-        name = f"{PREFIX}{self._new_name()}"
-        body = segment_object(name, text)
-        while True:
-            try:
-                async with asyncio.timeout(APPEND_SECONDS):
-                    answer = await self._client.create(
-                        CONFIG_MAPS, body, namespace=self._namespace
-                    )
-                return int(decode(answer, KubeObject).metadata.resource_version)
-            except errors.AlreadyExists:
-                # An earlier try was stored and its answer lost. Its revision is
-                # not needed: whoever applies the segment reads it there.
-                return 0
-            except (TimeoutError, errors.Unreachable):
-                await asyncio.sleep(0.1)  # the journal's patience ends this loop
-            except errors.ApiError as error:
-                raise JournalUnavailable(error.message) from error
+        """Store a segment durably and return its revision.
+
+        The first answer counts, whichever try it is to: the journal's patience ends
+        them all.
+        """
+        body = segment_object(f"{PREFIX}{self._new_name()}", text)
+        tries: set[asyncio.Task[int | None]] = set()
+        done: set[asyncio.Task[int | None]] = set()
+        try:
+            while True:
+                tries.add(asyncio.create_task(self._try(body)))
+                done, tries = await asyncio.wait(
+                    tries,
+                    timeout=APPEND_SECONDS,
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                for each in done:
+                    if (revision := each.result()) is not None:
+                        return revision
+        finally:
+            for each in tries:
+                each.cancel()
+            await asyncio.gather(*tries, *done, return_exceptions=True)
+
+    async def _try(self, body: dict[str, object]) -> int | None:
+        """Create the segment; None: nobody knows whether it is stored."""
+        try:
+            answer = await self._client.create(
+                CONFIG_MAPS, body, namespace=self._namespace
+            )
+        except errors.AlreadyExists:
+            # An earlier try was stored and its answer lost. Its revision is not
+            # needed: whoever applies the segment reads it there.
+            return 0
+        except errors.Unreachable:
+            await asyncio.sleep(PAUSE_SECONDS)
+            return None
+        except errors.ApiError as error:
+            raise JournalUnavailable(error.message) from error
+        return int(decode(answer, KubeObject).metadata.resource_version)
 
 
 def segment_object(name: str, text: str) -> dict[str, object]:
