@@ -27,7 +27,13 @@ from heartbeats.edges.kube.pods import ClusterPods
 from heartbeats.edges.kube.presence import Presences
 from heartbeats.edges.kube.reflector import Reflector, Selection
 from heartbeats.edges.kube.refusals import Refusals
-from heartbeats.edges.kube.resources import CONFIG_MAPS, CRON_JOBS, JOBS, NAMESPACES
+from heartbeats.edges.kube.resources import (
+    CONFIG_MAPS,
+    CRON_JOBS,
+    JOBS,
+    MONITORS,
+    NAMESPACES,
+)
 from heartbeats.edges.kube.segment_store import SELECTOR
 from heartbeats.edges.kube.sweep import MonitorSweep
 from heartbeats.edges.metrics.operator import OperatorMetrics
@@ -49,6 +55,7 @@ class Watching:
         leading: Leading,
     ) -> None:
         self._config, self._clock, self._metrics = config, clock, metrics
+        self._discovery = leading.discovery
         refusals = Refusals(client, config.namespace)
         self.jobs = JobBook(ClusterPods(client), refusals, clock)
         defaults = Defaults(config.cluster_time_zone)
@@ -64,7 +71,7 @@ class Watching:
             self.ledger,
             config.namespace,
             on_lost=self.facts.lose,
-            on_deaf=self.kopf.restart,
+            on_deaf=self._listen_anew,
             on_read=self.facts.see_monitor,
         )
         self.facts.on_odd = self.sweep.give_up
@@ -100,6 +107,11 @@ class Watching:
             client, Selection(NAMESPACES, Namespace), on_event=self.facts.see_namespace
         )
         self.presences = Presences(client, home, self.facts.blind)
+
+    def _listen_anew(self) -> None:
+        """Have kopf read everything again, and look at what should be monitored."""
+        self.kopf.restart()
+        self._discovery.mark_all()
 
     @property
     def streams(self) -> list[Reflector[Any]]:
@@ -153,6 +165,7 @@ class Watching:
         while True:
             await asyncio.sleep(MEASURE_SECONDS)
             self.kopf.probe()
+            self._metrics.watch_synced(MONITORS.plural, self.sweep.problem is None)
             for stream in self.streams:
                 name = stream.selection.resource.plural
                 self._metrics.watch_synced(name, stream.synced.is_set())

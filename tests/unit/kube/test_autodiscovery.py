@@ -313,12 +313,7 @@ async def test_before_the_ledger_is_open_nothing_is_done() -> None:
 
 @pytest.mark.looptime
 @pytest.mark.parametrize(
-    "error",
-    [
-        errors.AlreadyExists("taken", code=409),
-        errors.NotFound("no namespace", code=404),
-        TERMINATING,
-    ],
+    "error", [errors.AlreadyExists("taken", code=409), TERMINATING]
 )
 async def test_what_settles_itself_is_not_tried_again(
     desk: Desk, caplog: pytest.LogCaptureFixture, error: errors.ApiError
@@ -332,7 +327,13 @@ async def test_what_settles_itself_is_not_tried_again(
 
 @pytest.mark.looptime
 @pytest.mark.parametrize(
-    "error", [QUOTA, errors.Unreachable("cut"), errors.TooManyRequests("busy")]
+    "error",
+    [
+        QUOTA,
+        errors.Unreachable("cut"),
+        errors.TooManyRequests("busy"),
+        errors.NotFound("the definition is gone, or the namespace is", code=404),
+    ],
 )
 async def test_what_is_refused_for_now_is_tried_again(
     desk: Desk, caplog: pytest.LogCaptureFixture, error: errors.ApiError

@@ -80,6 +80,7 @@ def desk(api: FakeApi, client: Client) -> Desk:
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sweeping, "START_SECONDS", 0.001)
+    monkeypatch.setattr(sweeping, "ABSENT_SECONDS", 0.001)
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -302,3 +303,22 @@ async def test_what_cannot_be_read_does_not_hold_up_the_leader(desk: Desk) -> No
     desk.sweep.give_up(monitor_object("odd", uid=uid))
     await desk.sweep.catch_up()
     assert desk.read == []
+
+
+async def test_a_definition_that_goes_and_comes_is_told_and_read_anew(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(sweeping, "SWEEP_SECONDS", 0.001)
+    caplog.set_level(logging.INFO)
+    await desk.sweep.first()
+    desk.api.fail(Fault("list", status=404, times=5))
+    work = asyncio.create_task(desk.sweep.run())
+    try:
+        await until(lambda: "kubectl apply -k crds" in str(desk.sweep.problem))
+        await until(lambda: desk.sweep.problem is None)
+    finally:
+        work.cancel()
+        await asyncio.wait([work])
+    assert desk.listened_anew == 1
+    assert caplog.text.count("Nothing is monitored any more: the CRD") == 1
+    assert caplog.text.count("The CRD is there again") == 1

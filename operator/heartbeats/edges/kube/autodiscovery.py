@@ -136,8 +136,6 @@ class Autodiscovery:
                 return
             await self._complain(facts, error)
             raise
-        except errors.NotFound:
-            return  # the namespace is gone
 
     async def _complain(self, facts: CronJobFacts, error: errors.ApiError) -> None:
         """Tell the CronJob's owner, for whom a quota stands in the way."""

@@ -55,15 +55,19 @@ class TokenDirectory:
 
     @property
     def problem(self) -> str | None:
-        """Say why tokens cannot be judged yet; None: monitors and keys are there."""
-        if not self.monitors.synced.is_set():
+        """Say why pings cannot be answered yet; None once monitors and keys were read.
+
+        It does not come back: what was read stays in use, and whoever refuses
+        connections is not asked a second time.
+        """
+        if not self.monitors.lists:
             return "the monitors are not read yet"
         return None if self.keyring.keys else self.keyring.problem
 
     @property
     def synced(self) -> bool:
         """Tell whether it can be said of any token that it is not one of ours."""
-        return self.problem is None and self.keyring.is_fresh
+        return self.monitors.synced.is_set() and self.keyring.is_fresh
 
     def find(self, token: str) -> Monitor | None:
         """Return the monitor a token names, from memory; ours goes before imported."""

@@ -23,6 +23,10 @@ logger = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 60.0
 START_SECONDS = 0.5
+ABSENT_SECONDS = 2.0
+"""How often it is looked whether the definition is there again."""
+
+ABSENT = "the CRD is not installed: kubectl apply -k crds"
 
 
 class MonitorSweep:
@@ -45,6 +49,7 @@ class MonitorSweep:
         self._on_read = on_read
         self._unheard: set[Uid] = set()
         self._odd: set[Uid] = set()
+        self._is_absent = False
         self.problem: str | None = "monitors have not been listed yet"
 
     def give_up(self, body: Any) -> None:
@@ -55,19 +60,14 @@ class MonitorSweep:
 
     async def first(self) -> None:
         """Return when the ledger knows every monitor that exists."""
-        was_absent = False
         while True:
             try:
                 missing = await self._missing()
             except errors.NotFound:
-                was_absent = True
-                self.problem = "the CRD is not installed: kubectl apply -k crds"
+                self.problem = ABSENT
             except errors.KubeError as error:
                 self.problem = f"monitors cannot be listed: {error}"
             else:
-                if was_absent:
-                    was_absent = False
-                    self._on_deaf()  # kopf may not notice that it came
                 if not missing:
                     self.problem = None
                     return
@@ -76,9 +76,23 @@ class MonitorSweep:
             await asyncio.sleep(START_SECONDS)
 
     async def _missing(self) -> int:
-        listed = await self._client.list_metadata(MONITORS, namespace=self._namespace)
+        listed = await self._list()
         readable = (meta.uid for meta in listed.items if meta.uid not in self._odd)
         return sum(self._ledger.get(Uid(uid)) is None for uid in readable)
+
+    async def _list(self) -> MetadataList:
+        """List what exists; raises NotFound while the definition does not."""
+        try:
+            listed = await self._client.list_metadata(
+                MONITORS, namespace=self._namespace
+            )
+        except errors.NotFound:
+            self._is_absent = True
+            raise
+        if self._is_absent:
+            self._is_absent = False
+            self._on_deaf()  # kopf may not notice that it came
+        return listed
 
     async def catch_up(self) -> None:
         """Make the ledger know every monitor as it is now; raises KubeError.
@@ -105,11 +119,26 @@ class MonitorSweep:
     async def run(self) -> None:
         """Forget what was deleted unseen, until cancelled."""
         while True:
-            await asyncio.sleep(SWEEP_SECONDS)
+            await asyncio.sleep(ABSENT_SECONDS if self._is_absent else SWEEP_SECONDS)
             try:
                 await self.sweep()
+            except errors.NotFound:
+                self._note_absence()
             except errors.KubeError as error:
                 logger.warning("Monitors are not swept: %s", error)
+            else:
+                self._note_presence()
+
+    def _note_absence(self) -> None:
+        """Say that nothing can be monitored: all monitors went with the definition."""
+        if self.problem is None:
+            logger.error("Nothing is monitored any more: %s", ABSENT)
+        self.problem = ABSENT
+
+    def _note_presence(self) -> None:
+        if self.problem is not None:
+            logger.info("The CRD is there again")
+        self.problem = None
 
     async def sweep(self) -> None:
         """Forget the monitors that were known before a list that lacks them."""
@@ -120,7 +149,7 @@ class MonitorSweep:
     async def _compare(self) -> MetadataList:
         """List what exists, and forget what was known before and does not."""
         known = {entry.uid for entry in self._ledger}
-        listed = await self._client.list_metadata(MONITORS, namespace=self._namespace)
+        listed = await self._list()
         for uid in known - {Uid(meta.uid) for meta in listed.items}:
             logger.info("A monitor was deleted unseen", extra={"uid": uid})
             self._on_lost(uid)
