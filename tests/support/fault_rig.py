@@ -15,9 +15,10 @@ moment, a kill for instance, and lets the request pass or cuts its connection:
 
 Whoever asks the same again meanwhile is held as well, and what is still held when the
 block ends is cut. So a lost request is BEFORE and `cut`, a lost answer AFTER and
-`cut`, a slow one either and `let_pass` after a while. `partition` cuts everything, and
-`listen` tells what the server says. It holds no expectations, and nothing in the
-product knows of it.
+`cut`, a slow one either and `let_pass` after a while. `partition` cuts everything,
+`ailing` answers in the server's place or late, `cut_watches` and `mute_watches` do so
+to what is open, and `listen` tells what the server says. It holds no expectations, and
+nothing in the product knows of it.
 """
 
 import asyncio
@@ -34,6 +35,7 @@ import yaml
 from aiohttp import web
 from yarl import URL
 
+from support.ailments import Ailment
 from support.traps import Asked, Rule, Trap, When
 
 _HOP_BY_HOP = {"connection", "host", "keep-alive", "transfer-encoding"}
@@ -57,6 +59,8 @@ class FaultRig:
         self._traps: list[Trap] = []
         self._listeners: list[Listener] = []
         self._open_calls: list[web.Request] = []
+        self._mute: set[int] = set()
+        self._ailments: list[Ailment] = []
         self._is_parted = False
         self._session: aiohttp.ClientSession | None = None
         self._runner: web.AppRunner | None = None
@@ -116,8 +120,51 @@ class FaultRig:
 
     async def _part(self, *, is_parted: bool) -> None:
         self._is_parted = is_parted
-        for request in tuple(self._open_calls):
+        self._cut(self._open_calls)
+
+    @contextmanager
+    def ailing(self, ailment: Ailment) -> Iterator[Ailment]:
+        """Have the server ail until the end of the block; cut what is open if so."""
+        self._wait(self._fall_ill(ailment))
+        try:
+            yield ailment
+        finally:
+            self._ailments.remove(ailment)
+
+    async def _fall_ill(self, ailment: Ailment) -> None:
+        self._ailments.append(ailment)
+        if ailment.answers:
+            self._cut(self._open_calls)
+
+    def cut_watches(self) -> int:
+        """Cut every watch that is open; return how many."""
+        found: int = self._wait(self._cut_open_watches())
+        return found
+
+    async def _cut_open_watches(self) -> int:
+        return self._cut(self._watches())
+
+    def mute_watches(self) -> int:
+        """Let no open watch say anything more, nor end; return how many.
+
+        To who listens they are as a peer that has gone without a word.
+        """
+        found: int = self._wait(self._mute_open_watches())
+        return found
+
+    async def _mute_open_watches(self) -> int:
+        self._mute.update(map(id, self._watches()))
+        return len(self._mute)
+
+    def _watches(self) -> list[web.Request]:
+        return [each for each in self._open_calls if "watch" in each.query]
+
+    @staticmethod
+    def _cut(calls: list[web.Request]) -> int:
+        cut = tuple(calls)
+        for request in cut:
             _abort(request)
+        return len(cut)
 
     def _wait(self, work: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
@@ -157,11 +204,15 @@ class FaultRig:
             return _abort(request)
         finally:
             self._open_calls.remove(request)
+            self._mute.discard(id(request))
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         asked = Asked(
             request.method, request.path, request.query_string, await request.read()
         )
+        for ailment in tuple(self._ailments):
+            if ailment.rule(asked) and (said := await ailment.hear(asked)):
+                return said
         await self._hold(asked, When.BEFORE)
         async with self._forward(request, asked.body) as answer:
             await self._hold(asked, When.AFTER)
@@ -187,6 +238,8 @@ class FaultRig:
         response.headers.extend(_end_to_end(answer.headers))
         await response.prepare(request)
         async for chunk in answer.content.iter_any():
+            if id(request) in self._mute:
+                continue
             for listener in self._listeners:
                 listener(asked, chunk)
             await response.write(chunk)
