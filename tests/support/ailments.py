@@ -36,6 +36,11 @@ class Ailment:
         """Tell whether it answers in the server's place."""
         return bool(self.refusal)
 
+    @property
+    def message(self) -> str:
+        """Return what it says."""
+        return f"the API server is ailing ({self.refusal})"
+
     async def hear(self, asked: Asked) -> web.Response | None:
         """Return what is answered; None: the server's own answer, late."""
         self.asked.append(asked)
@@ -48,7 +53,7 @@ class Ailment:
             "status": "Failure",
             "code": self.refusal,
             "reason": HTTPStatus(self.refusal).phrase.replace(" ", ""),
-            "message": f"the API server is ailing ({self.refusal})",
+            "message": self.message,
         }
         return web.Response(
             status=self.refusal,

@@ -5,11 +5,13 @@ The client opens a new connection for each ping, as curl does.
 
 import threading
 import time
+from http import HTTPStatus
 from http.client import HTTPConnection
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 EVERY = 0.2
 """Seconds between pings: half of a monitor's share."""
@@ -19,10 +21,11 @@ _KIB = 1024
 
 
 class Answered(NamedTuple):
-    """One ping: what came (0 for nothing) and after how many seconds."""
+    """One ping: what came (0 for nothing), after how many seconds, for which run."""
 
     status: int
     seconds: float
+    run_id: str
 
 
 class Honest:
@@ -46,8 +49,17 @@ class Honest:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """Ping no more; every answer is noted then."""
         self._over.set()
         self._thread.join()
+
+    @property
+    def acknowledged(self) -> set[str]:
+        """Return the runs that were reported with success."""
+        return {each.run_id for each in self.answers if each.status == HTTPStatus.OK}
 
     @property
     def statuses(self) -> set[int]:
@@ -67,16 +79,17 @@ class Honest:
     def _run(self) -> None:
         while True:
             began = time.monotonic()
-            status = self._ping()
+            run_id = str(uuid4())
+            status = self._ping(run_id)
             took = time.monotonic() - began
-            self.answers.append(Answered(status, took))
+            self.answers.append(Answered(status, took, run_id))
             if self._over.wait(max(EVERY - took, 0)):
                 return
 
-    def _ping(self) -> int:
+    def _ping(self, run_id: str) -> int:
         connection = HTTPConnection(*self._address, timeout=GIVEN_UP)
         try:
-            connection.request("GET", self._path)
+            connection.request("GET", f"{self._path}?rid={run_id}")
             return connection.getresponse().status
         except OSError:
             return 0

@@ -13,12 +13,12 @@ from urllib.parse import urlsplit
 from heartbeats.core.tokens import Key
 from support.kube import Kube, wait_until
 from support.operators import SYSTEM, ping_url
-from support.processes import Process, ask
+from support.processes import Process
 from support.resources import SECRETS, Object
+from support.scrapes import scrape
 from support.workloads import condition_of
 
 KEY_SECRET = "heartbeats-ping-key"
-METRICS = r"The metrics listener is at (\S+)"
 SOON = 60.0
 
 
@@ -66,8 +66,7 @@ def delivered(kube: Kube, namespace: str, name: str, *, other_than: str) -> str:
 
 def series(process: Process, text: str) -> bool:
     """Tell whether a role's metrics have a line."""
-    _, body = ask(f"{process.wait_for(METRICS)}/metrics")
-    return f"\nheartbeat_operator_{text}\n" in body.decode()
+    return f"\nheartbeat_operator_{text}\n" in scrape(process)
 
 
 def until(condition: Callable[[], bool]) -> None:

@@ -15,8 +15,8 @@ from uuid import uuid4
 from support.kube import Kube
 from support.processes import Process, ask, until_answers
 from support.restarts import HEALTH, PINGS
+from support.scrapes import METRICS
 
-METRICS = r"The metrics listener is at (\S+)"
 PAGE = r"The page listener is at (\S+)"
 
 

@@ -23,10 +23,10 @@ from typing import Any
 from urllib.request import urlopen
 
 import yaml
-from prometheus_client.parser import text_string_to_metric_families
 
 from support.kube import Kube, RefusedError, wait_until
 from support.resources import LEASES, SECRETS, SERVICE_ACCOUNTS, Object
+from support.scrapes import METRICS, sample, scrape_at
 
 SYSTEM = "heartbeats-system"
 LEADER = "heartbeats-operator-leader"
@@ -36,7 +36,7 @@ _READY_WITHIN = 60.0
 _STOPPED_WITHIN = 15.0
 _LISTENERS = {
     "ping": re.compile(r"Pings are answered on (\S+)"),
-    "metrics": re.compile(r"The metrics listener is at (\S+)"),
+    "metrics": re.compile(METRICS),
     "health": re.compile(r"The health listener is at (\S+)"),
     "page": re.compile(r"The page listener is at (\S+)"),
 }
@@ -67,13 +67,7 @@ class RunningOperator:
 
     def series(self, metric: str, **labels: str) -> float | None:
         """Scrape one series; None when it is absent."""
-        with urlopen(f"{self.metrics}/metrics", timeout=10) as answer:  # noqa: S310
-            text = answer.read().decode()
-        for family in text_string_to_metric_families(text):
-            for sample in family.samples:
-                if sample.name == metric and labels.items() <= sample.labels.items():
-                    return float(sample.value)
-        return None
+        return sample(scrape_at(self.metrics), metric, **labels)
 
     def is_ready(self) -> bool:
         """Ask /readyz."""

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Self
-from urllib.request import urlopen
 
 from support.fault_rig import FaultRig
 from support.operators import SYSTEM, account_kubeconfig, forget_leader
@@ -21,9 +20,9 @@ from support.own_cluster import Own
 from support.processes import FREE_PORTS, Process, ask, until_answers
 from support.resources import Object, resource_of
 from support.restarts import HEALTH, OPENED, PATIENCE
+from support.scrapes import METRICS, scrape_at
 from support.traps import Asked
 
-METRICS = r"The metrics listener is at (\S+)"
 PAGE = r"The page listener is at (\S+)"
 FOLLOWS = r"Following: (\S+) leads"
 LOST = r"Leading no more"
@@ -86,8 +85,7 @@ class Replica:
 
     def scrape(self) -> str:
         """Return all its metrics."""
-        with urlopen(f"{self.metrics}/metrics", timeout=10) as answer:  # noqa: S310
-            return str(answer.read().decode())
+        return scrape_at(self.metrics)
 
     def says_it_leads(self) -> bool:
         """Ask its gauge."""

@@ -67,6 +67,7 @@ class OperatorRole:
             self._session,
             clock=self._clock,
             on_write=self._metrics.api_write,
+            on_answer=self._metrics.api_answered,
             on_date=self._compare,
             fence=fence,
         )

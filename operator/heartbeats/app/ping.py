@@ -110,7 +110,11 @@ class PingRole:
         metrics: OperatorMetrics,
     ) -> None:
         client = Client(
-            session, clock=clock, on_write=metrics.api_write, on_date=clock.compare
+            session,
+            clock=clock,
+            on_write=metrics.api_write,
+            on_answer=metrics.api_answered,
+            on_date=clock.compare,
         )
         self.tokens = TokenDirectory(
             client,
@@ -127,7 +131,9 @@ class PingRole:
         address = config.ping_address
         self._service = PingService(
             Directory(self.tokens),
-            JournalRecorder(self.journal, self._attendance.refused),
+            JournalRecorder(
+                self.journal, clock.monotonic, on_refused=self._attendance.refused
+            ),
             clock,
             Options(
                 host=address.host or "0.0.0.0",  # noqa: S104 - no host means all

@@ -68,6 +68,7 @@ def everything_happened() -> dict[str, tuple[str, tuple[str, ...], str]]:
     metrics.watch_synced("jobs", synced=True)
     metrics.cron_jobs({(True, "all"): 1})
     metrics.api_write("events", 201)
+    metrics.api_answered("GET", 0.1)
     metrics.watch_restarted("jobs")
     metrics.odd_object("jobs")
     metrics.ping_answered("native", 200, 0.1)

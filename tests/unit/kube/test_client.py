@@ -38,6 +38,7 @@ class Echo:
         self.prefix = ""
         self.writes: list[tuple[str, int]] = []
         self.dates: list[tuple[datetime, datetime, datetime]] = []
+        self.measured: list[tuple[str, float]] = []
 
     async def answer(self, request: web.Request) -> web.Response:
         text = await request.text()
@@ -57,6 +58,9 @@ class Echo:
 
     def on_write(self, resource: str, code: int) -> None:
         self.writes.append((resource, code))
+
+    def on_answer(self, method: str, seconds: float) -> None:
+        self.measured.append((method, seconds))
 
     def on_date(
         self, server_at: datetime, *, sent_at: datetime, received_at: datetime
@@ -79,7 +83,11 @@ async def to_echo(echo: Echo) -> AsyncIterator[Client]:
     server = f"http://127.0.0.1:{runner.addresses[0][1]}/behind/a/proxy"
     async with await open_session(Credentials(server=server)) as session:
         yield Client(
-            session, clock=StoppedClock(), on_write=echo.on_write, on_date=echo.on_date
+            session,
+            clock=StoppedClock(),
+            on_write=echo.on_write,
+            on_answer=echo.on_answer,
+            on_date=echo.on_date,
         )
     await runner.cleanup()
 
@@ -154,6 +162,19 @@ async def test_refused_writes_are_counted_and_reads_are_not(
     with pytest.raises(errors.Conflict):
         await to_echo.get(JOBS, "j", Job, namespace="n")
     assert echo.writes == [("jobs", 409)]
+
+
+async def test_each_request_is_measured_and_no_watch_is(
+    to_echo: Client, echo: Echo
+) -> None:
+    await to_echo.request("GET", "/version")
+    echo.status = 500
+    with pytest.raises(errors.ServerError):
+        await to_echo.merge(JOBS, "j", {}, namespace="n")
+    with pytest.raises(errors.ServerError):
+        async with to_echo.watch(JOBS, params={}):
+            pass
+    assert echo.measured == [("GET", 0.0), ("PATCH", 0.0)]
 
 
 async def test_tells_the_servers_date_with_our_own_times(

@@ -1,11 +1,13 @@
 """A success is answered after its commit, and never without one."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
 
+from heartbeats.clock import SystemClock
 from heartbeats.core.model import Kind
 from heartbeats.edges.ping.recorder import JournalRecorder
 from heartbeats.edges.ping.service import Options
@@ -152,10 +154,36 @@ async def test_the_journal_holds_what_was_answered(bench: PingBench) -> None:
             self.texts.append(text)
             return 7
 
-    recorder = JournalRecorder(Journal(Store()))
+    recorder = JournalRecorder(Journal(Store()), SystemClock().monotonic)
     bench.recorder.record = recorder.record
     assert (await bench.post(f"/ping/{TOKEN}/3", data=b"no disk")).status == 200
     ((entry,),) = [decode(text) for text in Store.texts]
     assert (entry.uid, str(entry.monitor)) == ("uid-1", "production/nightly")
     assert entry.check_in.kind is Kind.FAILURE
     assert (entry.check_in.exit_code, entry.check_in.message) == (3, "no disk")
+
+
+async def test_that_pings_are_refused_is_said_once_and_that_it_is_over_too(
+    bench: PingBench, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They are refused by the thousand; whoever looks needs the reason once."""
+    caplog.set_level(logging.INFO)
+    now, is_full = 0.0, True
+
+    class Store:
+        async def append(self, _text: str) -> int:
+            if is_full:
+                raise JournalUnavailable("etcd is full")
+            return 7
+
+    journal = Journal(Store(), monotonic=lambda: now)
+    bench.recorder.record = JournalRecorder(journal, lambda: now).record
+    for number in range(121):
+        now = float(number)
+        assert (await bench.post(f"/ping/{TOKEN}")).status == 503
+    assert caplog.text.count("Pings are refused: etcd is full") == 3
+    is_full = False
+    for later in (1, 30):
+        now = 120.0 + later
+        assert (await bench.post(f"/ping/{TOKEN}")).status == 200
+        assert caplog.text.count("Pings are stored again") == (later == 30)

@@ -40,6 +40,13 @@ class WriteObserver(Protocol):
         """Take note of a write to a resource (as `resource_in` says) and its code."""
 
 
+class AnswerObserver(Protocol):
+    """Measures requests."""
+
+    def __call__(self, method: str, seconds: float) -> None:
+        """Take note of how long a request took, answered or not; a watch is none."""
+
+
 class DateObserver(Protocol):
     """Learns what time it is for the API server."""
 
@@ -58,12 +65,14 @@ class Transport:
         *,
         clock: Clock,
         on_write: WriteObserver | None = None,
+        on_answer: AnswerObserver | None = None,
         on_date: DateObserver | None = None,
         fence: Fence | None = None,
     ) -> None:
         self.clock = clock
         self._session = session
         self._on_write = on_write
+        self._on_answer = on_answer
         self._on_date = on_date
         self._fence = fence
 
@@ -85,6 +94,7 @@ class Transport:
         """
         if self._fence is not None and method != "GET":
             timeout = min(timeout, self._fence.left())
+        began = self.clock.monotonic()
         try:
             async with self._open(
                 method,
@@ -98,6 +108,9 @@ class Transport:
         except errors.ApiError as error:
             self._count(method, path, error.code)
             raise
+        finally:
+            if self._on_answer is not None:
+                self._on_answer(method, self.clock.monotonic() - began)
         self._count(method, path, response.status)
         return answer
 

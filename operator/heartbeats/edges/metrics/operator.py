@@ -31,6 +31,10 @@ LATENCY_BUCKETS: Final = (
 """Seconds; a ping is refused after four."""
 
 
+REQUEST_BUCKETS: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+"""Seconds; a request is given up after thirty."""
+
+
 class OperatorMetrics:
     """Counts what this process does, in a registry of its own."""
 
@@ -90,6 +94,10 @@ class OperatorMetrics:
     def api_write(self, resource: str, code: int) -> None:
         """Count an answer to a write; code 0 when there was no answer."""
         self._events.api_writes.labels(resource, code).inc()
+
+    def api_answered(self, method: str, seconds: float) -> None:
+        """Count a request to the API server by how long it took; watches are none."""
+        self._spans.requests.labels(method).observe(seconds)
 
     def watch_restarted(self, resource: str) -> None:
         """Count a watch that ended and had to be opened again."""
@@ -198,9 +206,19 @@ class _Spans:
     """What takes time, in seconds."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        def histogram(name: str, meaning: str, buckets: tuple[float, ...]) -> Histogram:
-            return Histogram(PREFIX + name, meaning, registry=registry, buckets=buckets)
+        def histogram(
+            name: str, meaning: str, buckets: tuple[float, ...], *labels: str
+        ) -> Histogram:
+            return Histogram(
+                PREFIX + name, meaning, labels, registry=registry, buckets=buckets
+            )
 
+        self.requests = histogram(
+            "api_request_seconds",
+            "How long requests to the API server took; watches are none.",
+            REQUEST_BUCKETS,
+            "method",
+        )
         self.ping = histogram(
             "ping_duration_seconds", "From a ping to its answer.", LATENCY_BUCKETS
         )

@@ -1,0 +1,70 @@
+"""Watches that break off again and again, and such that are open and say nothing."""
+
+from typing import Any
+
+import pytest
+
+from support.kube import wait_until
+from support.resources import JOBS, MONITORS, Object
+from support.restarts import last_slot, moment
+from support.rigged import Rigged
+from support.scrapes import total
+from support.vigil import CRON_JOB, JOB, Vigil
+from support.workloads import (
+    complete,
+    cron_job_monitor,
+    has_said,
+    record_run,
+    write_status,
+)
+
+pytestmark = pytest.mark.integration
+pytest_plugins = ["support.own_fixture"]
+
+CUTS, PAUSE = 14, 0.6
+RUNNING = "of-running"
+
+
+def test_watches_that_are_cut_again_and_again_miss_nothing(
+    vigil: Vigil, rigged: Rigged
+) -> None:
+    """Each goes on from the last version it has seen."""
+    cut = 0
+    for number in range(CUTS):
+        cut += rigged.rig.cut_watches()
+        if number == CUTS // 2:
+            vigil.let_run_end_well()
+        vigil.lasts(PAUSE)
+    assert cut > 5 * CUTS
+    vigil.check()
+    assert vigil.job.statuses == {200}
+    said = rigged.apart.operator.said
+    assert "The watch was interrupted: no answer" in said
+    assert total(rigged.apart.operator, "watch_restarts_total") > CUTS
+
+
+def test_a_watch_that_is_open_and_silent_makes_nobody_down(
+    vigil: Vigil, rigged: Rigged
+) -> None:
+    """What ended in time is found by asking, before its deadline is judged."""
+    kube, namespace = vigil.kube, vigil.namespace
+    spec = {"maxRuntime": "8s"}
+    kube.create(cron_job_monitor(namespace, RUNNING, CRON_JOB, **spec))
+    wait_until(kube, MONITORS, namespace, RUNNING, has_said("New"))
+    slot, now = last_slot(vigil.cron_job["spec"]["schedule"]), moment()
+    status = {"startTime": now, "active": 1, "ready": 1}
+    record_run(kube, vigil.cron_job, "run", slot, **status)
+    wait_until(kube, MONITORS, namespace, RUNNING, is_running)
+    assert rigged.rig.mute_watches() >= 5
+    job = kube.get(JOBS, namespace, "run")
+    write_status(kube, job, complete(now, moment()))
+    found: Any = wait_until(kube, MONITORS, namespace, RUNNING, has_said("Up"))
+    assert found["status"]["consecutiveSuccesses"] == 1
+    vigil.lasts(12)  # deadlines of what pings pass too
+    assert vigil.alarms(RUNNING) == vigil.alarms(JOB) == []
+    wait_until(kube, MONITORS, namespace, JOB, has_said("Up"))
+
+
+def is_running(found: Object | None) -> bool:
+    """Tell whether a monitor knows of a run that has not ended."""
+    return bool((found or {}).get("status", {}).get("activeRuns"))
