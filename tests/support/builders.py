@@ -282,7 +282,8 @@ class MemoryApi(Client):
         **_: Any,
     ) -> bytes:
         """Carry out a request, or fail as it was told to."""
-        content = msgspec.json.decode(msgspec.json.encode(body)) if body else None
+        written = body if isinstance(body, bytes) else msgspec.json.encode(body)
+        content = msgspec.json.decode(written) if body else None
         loop_time = asyncio.get_running_loop().time()
         self.sent.append(Sent(method, path, dict(params or {}), content, loop_time))
         await asyncio.sleep(0)

@@ -196,14 +196,23 @@ class Ledger:
     # What became of it
 
     def stored(
-        self, uid: Uid, state: State, digest: str, resource_version: str
+        self,
+        uid: Uid,
+        state: State,
+        digest: str,
+        resource_version: str,
+        *,
+        edited: bool = False,
     ) -> None:
-        """Note that the API server now holds this state of a monitor."""
+        """Note that the API server now holds this state of a monitor.
+
+        `digest` is that of the whole status; what is `edited` holds something else too.
+        """
         entry = self._entries.get(uid)
         if entry is None or is_older(resource_version, entry):
             return  # somebody has written since
         entry.stored, entry.stored_digest = state, digest
-        entry.edited, entry.resource_version = False, resource_version
+        entry.edited, entry.resource_version = edited, resource_version
 
     def signed(self, uid: Uid, key_id: str, *, now: datetime) -> None:
         """Note which key signed a monitor's token."""

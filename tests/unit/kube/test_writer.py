@@ -410,6 +410,35 @@ async def test_after_a_conflict_it_reads_again_and_writes_the_new_version(
     assert stored(api)["state"] == "Up", "what was heard meanwhile is not lost"
 
 
+class SharedApi(MemoryApi):
+    """Applying leaves alone what others own in a status; replacing does not."""
+
+    def _perform(self, method: str, path: str, body: Any) -> Object:
+        if isinstance(body, list):
+            [_version, replacement] = body
+            stored = {"metadata": {}, "status": replacement["value"]}
+            return self._store(path, stored)
+        answer = super()._perform(method, path, body)
+        if method == "PATCH":
+            answer["status"] = {**answer["status"], "lastFailureTime": "of others"}
+        return answer
+
+
+@pytest.mark.looptime
+async def test_what_others_have_left_in_a_status_is_taken_out_of_it() -> None:
+    """A status alone restores the state: nothing may stay in it that is not known."""
+    api = SharedApi()
+    exists(api, "backup")
+    process = Process(api, [])
+    process.reports(Kind.SUCCESS)
+    await process.work()
+    assert stored(api)["state"] == "Up"
+    assert "lastFailureTime" not in stored(api)
+    replaced = [isinstance(sent.body, list) for sent in api.of("PATCH")]
+    assert not replaced[0]
+    assert replaced[-1]
+
+
 @pytest.mark.looptime
 async def test_a_conflict_with_another_monitor_of_the_name_starts_anew(
     api: MemoryApi, process: Process

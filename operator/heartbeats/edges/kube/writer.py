@@ -10,7 +10,6 @@ touch loses the race.
 
 import asyncio
 import logging
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -23,15 +22,14 @@ from heartbeats.edges.kube.budget import Budget
 from heartbeats.edges.kube.client import Client
 from heartbeats.edges.kube.decode import decode
 from heartbeats.edges.kube.monitors import sighting_of
-from heartbeats.edges.kube.objects import KubeObject
 from heartbeats.edges.kube.resources import MONITORS
+from heartbeats.edges.kube.status_request import Held, send_status
 from heartbeats.edges.kube.telling import FlipTeller
 from heartbeats.edges.kube.tries import Tries
 from heartbeats.ledger import Entry, Ledger
 
 logger = logging.getLogger(__name__)
 
-FIELD_MANAGER = "heartbeats-status"
 WRITERS = 8
 RETRY_SECONDS = 1.0
 MOST_TRIES = 9
@@ -120,19 +118,16 @@ class StatusWriter:
             generation=entry.generation,
             now=self._clock.now(),
         )
-        name = digest(status)
-        is_stored = name == entry.stored_digest
+        is_stored = digest(status) == entry.stored_digest
         if is_stored:
             self._budget.give_back()
-        if is_stored or await self._store(entry, state, status, name):
+        if is_stored or await self._store(entry, state, status):
             self._teller.tell(uid, state)
 
-    async def _store(
-        self, entry: Entry, state: State, status: Mapping[str, Any], name: str
-    ) -> bool:
+    async def _store(self, entry: Entry, state: State, status: dict[str, Any]) -> bool:
         """Write a status; False: nothing more can be done for this monitor now."""
         try:
-            answer = await self._send(entry, status)
+            answer = await send_status(self._client, entry, status)
         except errors.NotFound:
             self._forget(entry)
             return False
@@ -146,41 +141,22 @@ class StatusWriter:
         except errors.ApiError as error:
             self._later(entry, error)
             return False
-        version = decode(answer, KubeObject).metadata.resource_version
         self._tries.succeeded(entry.uid)
-        if self._ledger is not None:
-            self._ledger.stored(entry.uid, state, name, version)
+        self._note_stored(entry, state, status, answer)
         return True
 
-    async def _send(self, entry: Entry, status: Mapping[str, Any]) -> bytes:
-        """Apply a status, or replace one that somebody else wrote into.
-
-        Applying leaves alone what others own, and would leave their edits there.
-        """
-        key = entry.key
-        if not entry.edited:
-            return await self._client.apply(
-                MONITORS,
-                key.name,
-                _body(entry, status),
-                manager=FIELD_MANAGER,
-                force=True,
-                namespace=key.namespace,
-                subresource="status",
-            )
-        version = {
-            "op": "test",
-            "path": "/metadata/resourceVersion",
-            "value": entry.resource_version,
-        }
-        patch = [version, {"op": "add", "path": "/status", "value": status}]
-        return await self._client.request(
-            "PATCH",
-            MONITORS.path(key.namespace, key.name, "status"),
-            params={"fieldManager": FIELD_MANAGER},
-            body=msgspec.json.encode(patch),
-            content_type="application/json-patch+json",
-        )
+    def _note_stored(
+        self, entry: Entry, state: State, status: dict[str, Any], answer: bytes
+    ) -> None:
+        """Note what is stored now; what is left in it of others' is replaced next."""
+        held = decode(answer, Held)
+        edited = held.status != status and not entry.edited
+        version = held.metadata.resource_version
+        if self._ledger is not None:
+            name = digest(held.status if edited else status)
+            self._ledger.stored(entry.uid, state, name, version, edited=edited)
+        if edited:
+            self._again[entry.uid] = True
 
     def _forget(self, entry: Entry) -> None:
         if self._ledger is not None:
@@ -227,17 +203,3 @@ class StatusWriter:
     def _retry(self, uid: Uid, wait: float) -> None:
         loop = asyncio.get_running_loop()
         loop.call_later(wait, lambda: self.mark(uid, urgent=True))
-
-
-def _body(entry: Entry, status: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "apiVersion": MONITORS.api_version,
-        "kind": "HeartbeatMonitor",
-        "metadata": {
-            "name": entry.key.name,
-            "namespace": entry.key.namespace,
-            "uid": entry.uid,
-            "resourceVersion": entry.resource_version,
-        },
-        "status": status,
-    }
