@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 import yaml
 from aiohttp import web
@@ -201,6 +202,22 @@ async def test_a_refused_token_is_read_anew_at_once(api: Any, pod: Path) -> None
         with pytest.raises(KubeError, match="401"):
             await client.request("GET", "/apis/batch/v1/jobs")
         await client.request("GET", "/apis/batch/v1/jobs")
+
+
+async def test_a_refusal_that_is_hidden_is_to_be_tried_again(
+    api: Any, pod: Path
+) -> None:
+    """Kopf would close its session at a 401, and end by that."""
+    found = in_cluster(environ=POD, clock=HandClock(), directory=pod)
+    (pod / "token").write_text("second")
+    api.token = "second"
+    async with await open_session(
+        Credentials(server=api.url, source=found.source), hides_refusals=True
+    ) as session:
+        with pytest.raises(aiohttp.ClientConnectionError, match="refuses our token"):
+            await session.get("apis/batch/v1/jobs")
+        async with session.get("apis/batch/v1/jobs") as answer:
+            assert answer.status == 200
 
 
 async def test_a_token_that_cannot_be_read_any_more_is_still_used(

@@ -46,6 +46,7 @@ class Attendance:
         self._renewed_at: datetime | None = None
         self._refusals: list[Blindness] = []
         self._has_news = asyncio.Event()
+        self._failure: type[Exception] | None = None
 
     async def run(self) -> None:
         """Prove the presence again and again."""
@@ -88,9 +89,22 @@ class Attendance:
                     namespace=self._namespace,
                 )
         except (errors.KubeError, TimeoutError) as error:
-            logger.warning("The presence of this replica is not proven: %s", error)
+            self._complain(error)
         else:
             self._renewed_at = now
+            self._is_well()
+
+    def _complain(self, error: Exception) -> None:
+        """Say once what is wrong: it is tried every second while pings are refused."""
+        if type(error) is not self._failure:
+            why = str(error) or "the API server did not answer in time"
+            logger.warning("The presence of this replica is not proven: %s", why)
+        self._failure = type(error)
+
+    def _is_well(self) -> None:
+        if self._failure is not None:
+            logger.info("The presence of this replica is proven again")
+        self._failure = None
 
     def _lease(self, began_at: datetime, now: datetime) -> dict[str, Any]:
         return {

@@ -97,12 +97,20 @@ class Credentials:
     source: AuthorizationSource | None = field(default=None, repr=False)
 
 
-async def open_session(credentials: Credentials) -> aiohttp.ClientSession:
+async def open_session(
+    credentials: Credentials, *, hides_refusals: bool = False
+) -> aiohttp.ClientSession:
     """Open a session for this event loop; the caller closes it.
 
-    It has no total timeout, because watches last: requests bring their own.
+    It has no total timeout, because watches last: requests bring their own. One that
+    hides refusals tells of a 401 as of a lost connection, for who would not ask again.
     """
     source = credentials.source
+    middlewares: list[aiohttp.ClientMiddlewareType] = []
+    if hides_refusals:
+        middlewares.append(_hide_refusal)
+    if source is not None:
+        middlewares.append(_Authorize(source))
     return aiohttp.ClientSession(
         base_url=credentials.server.rstrip("/") + "/",
         connector=aiohttp.TCPConnector(
@@ -114,7 +122,7 @@ async def open_session(credentials: Credentials) -> aiohttp.ClientSession:
             # Compressed lists cost both sides more CPU than the network saves.
             "Accept-Encoding": "identity",
         },
-        middlewares=() if source is None else (_Authorize(source),),
+        middlewares=middlewares,
     )
 
 
@@ -186,6 +194,17 @@ class _Authorize:
         if response.status == _UNAUTHORIZED:
             self._source.expire()
         return response
+
+
+async def _hide_refusal(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Turn a 401 into what is tried again; the token may be a newer one by then."""
+    response = await handler(request)
+    if response.status == _UNAUTHORIZED:
+        response.close()
+        raise aiohttp.ClientConnectionError("the API server refuses our token (401)")
+    return response
 
 
 _UNAUTHORIZED = 401

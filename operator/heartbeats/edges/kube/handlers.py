@@ -9,10 +9,10 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-import aiohttp
 import kopf
 
 from heartbeats.edges.kube.credentials import Credentials, open_session
+from heartbeats.edges.kube.kopf_logs import calm
 from heartbeats.edges.kube.resources import GROUP, MONITORS, VERSION
 
 MonitorEvent = Callable[[str | None, Mapping[str, Any]], None]
@@ -50,7 +50,8 @@ def registry(credentials: Credentials, on_event: MonitorEvent) -> kopf.OperatorR
 
     @kopf.on.login(registry=handlers)
     async def login(**_: Any) -> kopf.AiohttpSession:
-        session: aiohttp.ClientSession = await open_session(credentials)
+        # At a 401 kopf closes its session under its own watches, and ends by that.
+        session = await open_session(credentials, hides_refusals=True)
         return kopf.AiohttpSession(
             server=credentials.server,
             aiohttp_session=session,
@@ -89,6 +90,5 @@ def settings(*, clusterwide: bool = True) -> kopf.OperatorSettings:
     logging.getLogger("kopf.objects").setLevel(logging.WARNING)
     # That its signals are ours to handle is no news either.
     logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)
-    # Nor is each retry of an outage, which the reflectors tell once.
-    logging.getLogger("kopf._cogs.clients.api").setLevel(logging.CRITICAL)
+    calm()
     return tuned
