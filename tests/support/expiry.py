@@ -4,12 +4,11 @@ A watch from any version before that is answered with 410, `Expired`. Holds no
 expectations.
 """
 
-import json
 from http import HTTPStatus
-from urllib.request import Request, urlopen
 
 from heartbeats.cluster.controlplane import ControlPlane
 from heartbeats.cluster.record import Component
+from support.etcd import compact
 from support.kube import Kube, RefusedError
 from support.resources import CRON_JOBS, Resource
 from support.traps import Asked
@@ -27,11 +26,7 @@ def forget_history(plane: ControlPlane, kube: Kube) -> None:
 
     Its watch cache would know them longer than etcd does: it begins anew with it.
     """
-    url = f"http://127.0.0.1:{plane.plan.ports.etcd}/v3/kv/compaction"
-    body = {"revision": newest_version(kube), "physical": True}
-    request = Request(url, data=json.dumps(body).encode())
-    with urlopen(request, timeout=30) as answer:  # noqa: S310 - our own etcd
-        assert answer.status == HTTPStatus.OK
+    compact(plane, newest_version(kube))
     plane.kill(Component.APISERVER)
     plane.start(Component.APISERVER)
 

@@ -6,7 +6,7 @@ happens; what a killed run left behind is cleared by the next that takes its pla
 
 import fcntl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -15,7 +15,9 @@ from heartbeats.cluster.controlplane import ControlPlane, remove
 from heartbeats.cluster.embedded import start
 from heartbeats.cluster.paths import cluster_dir, clusters_dir
 from heartbeats.cluster.record import Options
+from support.control_plane import install
 from support.kube import Kube
+from support.operators import account_kubeconfig
 
 _WHOLE = Options()
 
@@ -58,3 +60,20 @@ def own_control_plane(options: Options = _WHOLE) -> Iterator[ControlPlane]:
             finally:
                 remove(cluster_dir(name))
             return
+
+
+@contextmanager
+def furnished_cluster(folder: Path, options: Options = _WHOLE) -> Iterator[Own]:
+    """Yield a new cluster with everything installed, and the roles' ways to it."""
+    with (
+        own_control_plane(options) as plane,
+        closing(Kube.from_kubeconfig(plane.kubeconfig)) as administrator,
+    ):
+        install(administrator)
+        operator, ping = (
+            account_kubeconfig(
+                administrator, plane.kubeconfig, folder / role, f"heartbeats-{role}"
+            )
+            for role in ("operator", "ping")
+        )
+        yield Own(administrator, plane.kubeconfig, operator, ping, plane)

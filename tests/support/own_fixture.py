@@ -7,34 +7,19 @@ module.
 """
 
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from support.control_plane import install
-from support.kube import Kube
-from support.operators import account_kubeconfig
-from support.own_cluster import Own, own_control_plane
+from support.own_cluster import Own, furnished_cluster
 from support.restarts import Apart
 
 
 @pytest.fixture(scope="session")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Own]:
     """Start the worker's own cluster."""
-    folder = tmp_path_factory.mktemp("own")
-    with (
-        own_control_plane() as plane,
-        closing(Kube.from_kubeconfig(plane.kubeconfig)) as administrator,
-    ):
-        install(administrator)
-        operator, ping = (
-            account_kubeconfig(
-                administrator, plane.kubeconfig, folder / role, f"heartbeats-{role}"
-            )
-            for role in ("operator", "ping")
-        )
-        yield Own(administrator, plane.kubeconfig, operator, ping, plane)
+    with furnished_cluster(tmp_path_factory.mktemp("own")) as found:
+        yield found
 
 
 @pytest.fixture

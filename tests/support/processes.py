@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 from urllib.error import HTTPError
@@ -33,24 +34,27 @@ class Process:
         *arguments: str,
         python: Sequence[str] = (),
         program: Sequence[str] | None = None,
+        output: str = os.devnull,
     ) -> None:
         """Start `python -m heartbeats` with these arguments; nothing is waited for.
 
-        `program` is started in its place: a container, say.
+        `program` is started in its place: a container, say. `output` is the file that
+        standard output goes to.
         """
         self._lines: list[str] = []
         self._news = threading.Condition()
-        self._process = subprocess.Popen(
-            [
-                *(program or (sys.executable, *python, "-m", "heartbeats")),
-                *arguments,
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONSAFEPATH": "1"},
-        )
+        with Path(output).open("a") as stdout:
+            self._process = subprocess.Popen(
+                [
+                    *(program or (sys.executable, *python, "-m", "heartbeats")),
+                    *arguments,
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=subprocess.PIPE,
+                text=True,
+                env={**os.environ, "PYTHONSAFEPATH": "1"},
+            )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 

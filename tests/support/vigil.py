@@ -42,7 +42,7 @@ class Vigil:
     apart: Apart
     namespace: str
     job: Honest
-    """Pings all the time. Without a word for ten seconds its monitor would be Down."""
+    """Pings all the time: without a word for eleven seconds it would be Down."""
 
     cron_job: Object
     pids: tuple[int, int]
@@ -52,7 +52,7 @@ class Vigil:
     def kept(cls, kube: Kube, apart: Apart, namespace: str) -> Iterator["Vigil"]:
         """Have both at work, heard and Up, until the end of the block."""
         stored = kube.create(cron_job(namespace, CRON_JOB, schedule=quiet_schedule()))
-        spec = {"interval": "6s", "gracePeriod": "4s"}
+        spec = {"interval": "10s", "gracePeriod": "1s"}
         kube.create(ping_monitor(namespace, JOB, **spec))
         token = path_of(kube, namespace, JOB).rpartition("/")[2]
         wait_until(kube, MONITORS, namespace, OF_CRON_JOB, has_said("New"))

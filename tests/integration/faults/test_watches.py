@@ -5,24 +5,18 @@ from typing import Any
 import pytest
 
 from support.kube import wait_until
-from support.resources import JOBS, MONITORS, Object
-from support.restarts import last_slot, moment
+from support.resources import MONITORS, Object
+from support.restarts import send
 from support.rigged import Rigged
 from support.scrapes import total
-from support.vigil import CRON_JOB, JOB, Vigil
-from support.workloads import (
-    complete,
-    cron_job_monitor,
-    has_said,
-    record_run,
-    write_status,
-)
+from support.vigil import JOB, Vigil, assert_well
+from support.workloads import has_said, ping_monitor
 
 pytestmark = pytest.mark.integration
 pytest_plugins = ["support.own_fixture"]
 
 CUTS, PAUSE = 14, 0.6
-RUNNING = "of-running"
+RUN = "run"
 
 
 def test_watches_that_are_cut_again_and_again_miss_nothing(
@@ -48,21 +42,16 @@ def test_a_watch_that_is_open_and_silent_makes_nobody_down(
 ) -> None:
     """What ended in time is found by asking, before its deadline is judged."""
     kube, namespace = vigil.kube, vigil.namespace
-    spec = {"maxRuntime": "8s"}
-    kube.create(cron_job_monitor(namespace, RUNNING, CRON_JOB, **spec))
-    wait_until(kube, MONITORS, namespace, RUNNING, has_said("New"))
-    slot, now = last_slot(vigil.cron_job["spec"]["schedule"]), moment()
-    status = {"startTime": now, "active": 1, "ready": 1}
-    record_run(kube, vigil.cron_job, "run", slot, **status)
-    wait_until(kube, MONITORS, namespace, RUNNING, is_running)
+    kube.create(ping_monitor(namespace, RUN, interval="24h", maxRuntime="8s"))
+    send(kube, rigged.apart.url, namespace, RUN, "/start")
+    wait_until(kube, MONITORS, namespace, RUN, is_running)
     assert rigged.rig.mute_watches() >= 5
-    job = kube.get(JOBS, namespace, "run")
-    write_status(kube, job, complete(now, moment()))
-    found: Any = wait_until(kube, MONITORS, namespace, RUNNING, has_said("Up"))
+    send(kube, rigged.apart.url, namespace, RUN, "")
+    found: Any = wait_until(kube, MONITORS, namespace, RUN, has_said("Up"))
     assert found["status"]["consecutiveSuccesses"] == 1
-    vigil.lasts(12)  # deadlines of what pings pass too
-    assert vigil.alarms(RUNNING) == vigil.alarms(JOB) == []
-    wait_until(kube, MONITORS, namespace, JOB, has_said("Up"))
+    vigil.lasts(12)  # deadlines of what pings all the time pass too
+    assert vigil.alarms(RUN) == vigil.alarms(JOB) == []
+    assert_well(rigged.apart.operator)
 
 
 def is_running(found: Object | None) -> bool:
