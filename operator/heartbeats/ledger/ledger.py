@@ -214,6 +214,11 @@ class Ledger:
         entry.stored, entry.stored_digest = state, digest
         entry.edited, entry.resource_version = edited, resource_version
 
+    def replace_next(self, uid: Uid) -> None:
+        """Note that what is stored may be of a form that nothing can be applied to."""
+        if (entry := self._entries.get(uid)) is not None:
+            entry.edited = True
+
     def signed(self, uid: Uid, key_id: str, *, now: datetime) -> None:
         """Note which key signed a monitor's token."""
         entry = self._entries.get(uid)

@@ -275,3 +275,11 @@ def test_what_is_not_understood_is_named_and_the_rest_is_used() -> None:
     assert "spec.interval: " in spec.problem
     assert "spec.suspendUntil: " in spec.problem
     assert (spec.interval, spec.grace) == (None, timedelta(minutes=10))
+
+
+def test_texts_that_no_status_has_room_for_are_named_and_left_out() -> None:
+    """The schema refuses them; an older one, or a hand in etcd, did not."""
+    read = spec_of({"ping": {}, "interval": "24h", "description": "d" * 1025})
+    assert read.description is None
+    assert read.problem == "spec.description: is longer than 1024 characters"
+    assert spec_of({"ping": {}, "owner": "o" * 128}).owner == "o" * 128

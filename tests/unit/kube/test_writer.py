@@ -440,6 +440,42 @@ async def test_what_others_have_left_in_a_status_is_taken_out_of_it() -> None:
 
 
 @pytest.mark.looptime
+async def test_what_nothing_can_be_applied_to_is_replaced() -> None:
+    """Then the API server answers as if it were ill itself, for that one alone."""
+    api = SharedApi()
+    exists(api, "backup")
+    process = Process(api, [])
+    odd = errors.ServerError("failed to create typed live object", code=500)
+    api.refuse("PATCH", odd, times=2)
+    process.reports(Kind.SUCCESS)
+    await process.work()
+    assert [isinstance(sent.body, list) for sent in api.of("PATCH")][:3] == [
+        False,
+        False,
+        True,
+    ]
+    assert stored(api)["state"] == "Up"
+
+
+@pytest.mark.looptime
+async def test_a_replacement_that_is_invalid_is_not_read_and_tried_for_ever(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """What was never valid as a whole can't be written: it may not eat the budget."""
+    api = SharedApi()
+    exists(api, "backup")
+    process = Process(api, [])
+    process.ledger.replace_next(UID)
+    cause = errors.Cause("FieldValueInvalid", "must be a string", "spec.interval")
+    odd = errors.Invalid("spec is invalid", code=422, causes=(cause,))
+    api.refuse("PATCH", odd, times=10_000)
+    process.reports(Kind.SUCCESS)
+    await process.work(3600)
+    assert len(api.of("PATCH")) < 30
+    assert caplog.text.count("is not stored yet") == 1
+
+
+@pytest.mark.looptime
 async def test_a_conflict_with_another_monitor_of_the_name_starts_anew(
     api: MemoryApi, process: Process
 ) -> None:

@@ -113,10 +113,10 @@ def spec_of(raw: Any) -> Spec:
         token_version=ping.get("tokenVersion", int) or 1,
         min_token_version=ping.get("minTokenVersion", int),
         token_hashes=ping.get("tokenHashes", _texts) or (),
-        severity=reader.get("severity", str),
-        owner=reader.get("owner", str),
-        description=reader.get("description", str),
-        runbook_url=reader.get("runbookURL", str),
+        severity=reader.get("severity", _at_most(63)),
+        owner=reader.get("owner", _at_most(128)),
+        description=reader.get("description", _at_most(1024)),
+        runbook_url=reader.get("runbookURL", _at_most(2048)),
         problem="; ".join([*reader.problems, *ping.problems]) or None,
     )
 
@@ -131,6 +131,18 @@ def _texts(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list):
         raise TypeError("is not a list")
     return tuple(map(_text, value))
+
+
+def _at_most(limit: int) -> Callable[[Any], str]:
+    """Return a form of texts that a status has room for, as the schema demands."""
+
+    def read(value: Any) -> str:
+        text = str(value)
+        if len(text) > limit:
+            raise ValueError(f"is longer than {limit} characters")
+        return text
+
+    return read
 
 
 def _span(text: Any) -> timedelta:

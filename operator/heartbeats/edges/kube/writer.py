@@ -132,8 +132,9 @@ class StatusWriter:
             self._forget(entry)
             return False
         except (errors.Conflict, errors.Invalid) as error:
-            # A JSON patch whose test fails is answered with 422.
-            if isinstance(error, errors.Invalid) and not entry.edited:
+            # A replacement that comes too late is answered with 422 and no cause.
+            is_invalid = isinstance(error, errors.Invalid)
+            if is_invalid and (error.causes or not entry.edited):
                 self._later(entry, error)
                 return False
             await self._read_again(entry)
@@ -193,6 +194,8 @@ class StatusWriter:
                 error.message,
                 extra={"namespace": entry.key.namespace, "monitor": entry.key.name},
             )
+        elif isinstance(error, errors.ServerError) and self._ledger is not None:
+            self._ledger.replace_next(entry.uid)
         if error.retry_after is not None:
             asked = error.retry_after.total_seconds()
             wait = max(wait, asked)
