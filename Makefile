@@ -45,11 +45,15 @@ demo: $(READY) ## Show it at work on a cluster of its own; ctrl-C ends it
 	@$(BIN)/heartbeats demo
 
 .PHONY: test
-test: lint test-unit test-oracle test-integration ## Run all checks and tests that a change must pass
+test: lint test-unit test-browser test-oracle test-integration ## Run all checks and tests that a change must pass
 
 .PHONY: test-unit
 test-unit: $(READY) ## Run unit and property tests (no network, no cluster)
 	$(BIN)/pytest -n 2 -m "not slow" tests/unit tests/property
+
+.PHONY: test-browser
+test-browser: $(READY) ## Try the status page in the machine's Chromium (skipped where there is none)
+	$(BIN)/pytest -n 2 tests/browser
 
 .PHONY: test-oracle
 test-oracle: $(READY) ## Compare with oracles: cron with the controller's library (needs Go or fetches it), a week with naive rules
@@ -111,6 +115,14 @@ image: $(READY) ## Build the image with docker, podman or buildah; IMAGE=name:ta
 .PHONY: test-image
 test-image: $(READY) ## Build the image, look into it and run it (as root on Debian, no Docker needed)
 	$(BIN)/pytest -m image tests/image
+
+.PHONY: bench-page
+bench-page: $(READY) ## Measure the status page with MONITORS monitors, in the machine's Chromium
+	@PYTHONPATH=tests $(BIN)/python -m bench.bench_page --monitors $(if $(filter file,$(origin MONITORS)),10000,$(MONITORS))
+
+.PHONY: screenshots
+screenshots: $(READY) ## Take the pictures in docs/images again, in the machine's Chromium
+	@PYTHONPATH=tests $(BIN)/python -m support.screenshots
 
 .PHONY: lint
 lint: $(READY) ## Check style, types and the import direction

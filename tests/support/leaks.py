@@ -96,10 +96,12 @@ def everything_told(stage: Stage) -> dict[str, str]:
         for url in (f"{process.wait_for(METRICS)}/metrics", f"{health}/readyz"):
             found[f"{name} {urlsplit(url).path}"] = ask(url)[1].decode()
     page = stage.operator.wait_for(PAGE)
-    found["page"] = ask(page)[1].decode()
+    paths = ["/", "/incidents", "/api/v1/monitors"]
     for name in ("job", "imported"):
-        url = f"{page}/monitors/{stage.namespace}/{name}"
-        found[f"page of {name}"] = ask(url)[1].decode()
+        one = f"monitors/{stage.namespace}/{name}"
+        paths += [f"/{one}", f"/api/v1/{one}", f"/badge/{stage.namespace}/{name}.svg"]
+    for path in paths:
+        found[f"page {path}"] = until_answers(page + path).decode()
     found["/openapi.json"] = ask(f"{stage.url}/openapi.json")[1].decode()
     return found | every_object(stage.kube)
 

@@ -6,7 +6,7 @@ It holds no expectations. The clock stands still, so that a page tells the same 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
@@ -96,15 +96,19 @@ def down(reason: Reason, message: str, ago: timedelta, **fields: object) -> Stat
 
 
 def runs(
-    signs: str, every: timedelta = DAY, first: timedelta = HOUR
+    signs: str,
+    every: timedelta = DAY,
+    first: timedelta = HOUR,
+    *,
+    now: datetime = NOW,
 ) -> tuple[Run, ...]:
     """Make a history, the newest first: + is a success, x a failure, - was missed."""
     outcomes = {"+": "success", "x": "failure", "-": "missed"}
     return tuple(
         Run(
             outcome=outcomes[sign],
-            at=NOW - first - number * every,
-            slot_at=NOW - first - number * every - 5 * MINUTE,
+            at=now - first - number * every,
+            slot_at=now - first - number * every - 5 * MINUTE,
             duration=None if sign == "-" else (160 + 7 * number) * SECOND,
             exit_code={"+": 0, "x": 137}.get(sign),
             message="Out of memory: killed after 2.1 GiB." if sign == "x" else "",
@@ -226,7 +230,7 @@ def showcase() -> Known:
         _of(
             "payments",
             "settlement",
-            _cron("0 */6 * * *", severity="critical", owner="team-payments"),
+            _cron("0 */6 * * *", max_runtime=HOUR, owner="team-payments"),
             state(
                 active_runs=(
                     ActiveRun(id="job-1", started_at=NOW - 7 * MINUTE, slot_at=NOW),

@@ -16,10 +16,10 @@ PATHS = {
     "ping": {"/openapi.json"},
     "metrics": {"/metrics"},
     "health": {"/healthz", "/readyz"},
-    "page": {"/"},
+    "page": {"/", "/incidents", "/api/v1/monitors"},
 }
 HAS = {"ping": ("ping", "metrics", "health"), "operator": ("metrics", "health", "page")}
-NOBODY_S = ("/debug", "/.env", "/status", "/api/v1/monitors", "/configz")
+NOBODY_S = ("/debug", "/.env", "/status", "/configz")
 
 Roles = dict[str, Process]
 

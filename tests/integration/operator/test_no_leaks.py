@@ -196,7 +196,7 @@ def check_that_the_search_finds_what_is_there(
 ) -> None:
     """Check each place by something that it must tell."""
     for where in (
-        *("log of operator", "log of ping", "event log", "page", "operator /metrics"),
+        *("log of operator", "log of ping", "event log", "page /", "operator /metrics"),
         *("/apis/heartbeats.dev/v1alpha1/heartbeatmonitors", "/api/v1/configmaps"),
         *("/apis/events.k8s.io/v1/events", "/apis/coordination.k8s.io/v1/leases"),
     ):

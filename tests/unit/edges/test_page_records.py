@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from heartbeats.core.model import Health, Incident, Policy, Reason, Spec, State
 from heartbeats.edges.page.query import Query
 from heartbeats.edges.page.records import details, listing
-from heartbeats.edges.page.survey import Census, Found, look
+from heartbeats.edges.page.search import Found
+from heartbeats.edges.page.survey import Census, look
 from support.builders import HOUR, NOW, entry, state
 from support.full_state import sample
 from support.pages import Known, Served, serving, showcase
@@ -137,7 +138,7 @@ async def test_every_field_is_described_and_no_other_one() -> None:
     spec = replace(sample(Spec), cron_job_name="nightly")
     down = look(entry("full", sample(State), rules, spec=spec), now=NOW)
     up = look(entry("up", state()), now=NOW)  # only such a one has a deadline
-    told = await listing(Census(NOW, 1, [down, up], 0), Found(Query(), 2, [down, up]))
+    told = await listing(Census(NOW, 1, {}), Found(Query(), 2, [down, up]))
     fields = set().union(*told["monitors"])
     assert described("The list") == set(told)
     assert described("A monitor") == fields

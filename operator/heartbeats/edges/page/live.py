@@ -21,7 +21,8 @@ from heartbeats.core.verdict import instant
 from heartbeats.edges.page.changes import Changes
 from heartbeats.edges.page.clients import Client
 from heartbeats.edges.page.render import HEADERS, fragment
-from heartbeats.edges.page.survey import Monitors, Seen, Survey, look, searched
+from heartbeats.edges.page.search import searched
+from heartbeats.edges.page.survey import Monitors, Seen, Survey, look
 from heartbeats.edges.page.views import Line, tiles
 
 logger = logging.getLogger(__name__)
@@ -95,6 +96,8 @@ class Live:
                     await response.write(event)
         except TimeoutError:
             client.drop()
+        except ConnectionError:
+            pass  # it has left already
         finally:
             self._clients.discard(client)
         return response
@@ -148,7 +151,7 @@ class Live:
         changed = self._changes.after(self._told)
         if changed is None or len(changed) > MANY:
             return self._event("reload", version)
-        counts = (await self._survey.take()).counts
+        counts = (await self._survey.take(version)).counts
         rows: list[dict[str, Any]] = []
         for first in range(0, len(changed), AT_ONCE):
             rows += self._rows(changed[first : first + AT_ONCE], self._clock.now())
@@ -178,7 +181,7 @@ def _row(seen: Seen, now: datetime) -> dict[str, Any]:
         "key": str(line.key),
         "namespace": line.key.namespace,
         "state": line.health,
-        "text": searched(seen),
+        "text": searched(seen.entry),
         "said": f"{line.key} is {line.health}: {line.reason}",
         "row": fragment("_row.html", context),
         "incident": fragment("_incident.html", context) if is_down else None,

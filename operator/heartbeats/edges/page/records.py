@@ -17,7 +17,8 @@ from heartbeats.core.model import Incident
 from heartbeats.core.status import to_status
 from heartbeats.edges.page import words
 from heartbeats.edges.page.render import HEADERS
-from heartbeats.edges.page.survey import Census, Found, Seen
+from heartbeats.edges.page.search import Found
+from heartbeats.edges.page.survey import Census, Seen
 
 Json = dict[str, Any]
 

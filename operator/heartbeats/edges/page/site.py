@@ -6,7 +6,7 @@ for: a page, JSON or a badge.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -14,21 +14,15 @@ from aiohttp import web
 
 from heartbeats.clock import Clock
 from heartbeats.config import OWN_NAMESPACE
-from heartbeats.core.model import MonitorKey
+from heartbeats.core.model import Health, MonitorKey
 from heartbeats.edges.page import records, render, views
 from heartbeats.edges.page.badge import badge
 from heartbeats.edges.page.changes import Changes
 from heartbeats.edges.page.live import Live
 from heartbeats.edges.page.query import BadQueryError, Query
-from heartbeats.edges.page.survey import (
-    Census,
-    Found,
-    Monitors,
-    Seen,
-    Survey,
-    find,
-    look,
-)
+from heartbeats.edges.page.search import Found, bad_runs, find, newest_first
+from heartbeats.edges.page.survey import Census, Monitors, Seen, Survey, look
+from heartbeats.ledger.entries import Entry
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -109,12 +103,23 @@ class StatusPage:
 
     async def _overview(self, request: web.Request) -> web.Response:
         census, found = await self._found(Query.of(request.query))
-        return await render.page("overview.html", views.overview(census, found))
+        above = views.of_incidents(found.query, views.INCIDENTS_SHOWN)
+        down = await find(census, above, newest_first)
+        context = views.overview(census, found, down)
+        return await render.page("overview.html", context)
 
     async def _incidents(self, request: web.Request) -> web.Response:
-        query = views.of_incidents(Query.of(request.query))
-        census, found = await self._found(query)
-        return await render.page("incidents.html", views.incidents(census, found))
+        query = Query.of(request.query)
+        wanted = views.of_incidents(query)
+        census, down = await self._found(wanted, newest_first)
+        unknown = replace(wanted, states=frozenset({Health.UNKNOWN}), page=1)
+        context = views.incidents(
+            census,
+            down,
+            await find(census, unknown, newest_first),
+            await bad_runs(census, query),
+        )
+        return await render.page("incidents.html", context)
 
     async def _monitor(self, request: web.Request) -> web.Response:
         seen = self._seen(request)
@@ -145,10 +150,12 @@ class StatusPage:
             text = f"This replica follows: {leader} leads." if leader else _NOBODY
             raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, text, leader)
 
-    async def _found(self, query: Query) -> tuple[Census, Found]:
+    async def _found(
+        self, query: Query, order: Callable[[Entry], float] | None = None
+    ) -> tuple[Census, Found]:
         self._check_leads()
         census = await self._survey.take()
-        found = await find(census, query)
+        found = await find(census, query, order)
         if query.page > found.pages:
             raise ProblemError(
                 HTTPStatus.NOT_FOUND,

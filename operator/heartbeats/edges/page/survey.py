@@ -1,29 +1,29 @@
-"""How all monitors are at one instant, and which of them a query asks for.
+"""How all monitors are at one instant.
 
 Thousands are looked at a few at a time, so that nobody else waits, and whoever asks
-within the same second shares one look. It may not know how anything is shown.
+within the same second shares one look. Of each only its state is kept: ten thousand
+small objects a look would have Python collect its garbage again and again.
+It may not know how anything is shown.
 """
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Final, Protocol
 
 from heartbeats.core.model import Health, MonitorKey
 from heartbeats.core.verdict import Verdict, verdict
 from heartbeats.edges.page.changes import Changes
-from heartbeats.edges.page.query import STATES, Query
+from heartbeats.edges.page.query import STATES
 from heartbeats.ledger.entries import Entry
 
 CHUNK: Final = 250
-"""Monitors looked at before others may run: about a millisecond."""
+"""Monitors looked at before others may run: one or two milliseconds."""
 
 KEPT_SECONDS: Final = 1.0
 """How long a look serves whoever asks next."""
-
-RANK: Final = {health: rank for rank, health in enumerate(STATES)}
 
 
 class Monitors(Protocol):
@@ -45,12 +45,6 @@ class Seen:
     entry: Entry
     word: Verdict
 
-    @property
-    def urgency(self) -> tuple[int, str, str]:
-        """Sort by this, the worst first."""
-        key = self.entry.key
-        return RANK[self.word.health], key.namespace, key.name
-
 
 def look(entry: Entry, *, now: datetime) -> Seen:
     """Look at one monitor."""
@@ -59,38 +53,30 @@ def look(entry: Entry, *, now: datetime) -> Seen:
 
 @dataclass(frozen=True, slots=True)
 class Census:
-    """All monitors, the worst first; `unjudged` more are not judged here yet."""
+    """All monitors by state, the worst first; `unjudged` more are not judged yet."""
 
     at: datetime
     version: int
     """All changes up to this one are in it."""
-    seen: Sequence[Seen]
-    unjudged: int
+    by_state: Mapping[Health, Sequence[Entry]]
+    """In the order of their names."""
+    unjudged: int = 0
+
+    @property
+    def total(self) -> int:
+        """Count the monitors that are judged."""
+        return sum(map(len, self.by_state.values()))
 
     @property
     def counts(self) -> dict[Health, int]:
         """Count the monitors by state, the worst first."""
-        counted = Counter(each.word.health for each in self.seen)
-        return {health: counted[health] for health in STATES}
+        return {state: len(entries) for state, entries in self.by_state.items()}
 
     @property
     def namespaces(self) -> list[str]:
         """Return the namespaces that have monitors, in the order of the alphabet."""
-        return sorted({each.entry.key.namespace for each in self.seen})
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What a query left of a census, and the page that it asked for."""
-
-    query: Query
-    total: int
-    page: Sequence[Seen]
-
-    @property
-    def pages(self) -> int:
-        """Return how many pages there are: at least one."""
-        return max(1, -(-self.total // self.query.size))
+        entries = chain.from_iterable(self.by_state.values())
+        return sorted({each.key.namespace for each in entries})
 
 
 class Survey:
@@ -101,13 +87,19 @@ class Survey:
     ) -> None:
         self._monitors, self._changes, self._now = monitors, changes, now
         self._latest: asyncio.Task[Census] | None = None
+        self._version = 0
 
-    async def take(self) -> Census:
-        """Return how the monitors are, or were less than a second ago."""
-        if self._latest is None or self._failed(self._latest):
-            self._latest = asyncio.create_task(self._look())
+    async def take(self, version: int = 0) -> Census:
+        """Return how the monitors are, or were less than a second ago.
+
+        All changes up to a version are in it.
+        """
+        latest = self._latest
+        if latest is None or self._failed(latest) or self._version < version:
+            self._version = self._changes.version
+            latest = self._latest = asyncio.create_task(self._look())
         # Whoever hangs up must not take the others' answer away.
-        return await asyncio.shield(self._latest)
+        return await asyncio.shield(latest)
 
     def forget(self) -> None:
         """Drop the latest census: it keeps what may be gone."""
@@ -119,50 +111,22 @@ class Survey:
 
     async def _look(self) -> Census:
         now, version = self._now(), self._changes.version
-        seen: list[Seen] = []
+        found: dict[Health, list[Entry]] = {state: [] for state in STATES}
         unjudged = 0
         for count, entry in enumerate(self._monitors, start=1):
             if entry.subject is None:
                 unjudged += 1
             else:
-                seen.append(look(entry, now=now))
+                found[look(entry, now=now).word.health].append(entry)
             if count % CHUNK == 0:
                 await asyncio.sleep(0)
-        seen.sort(key=lambda each: each.urgency)
+        for entries in found.values():
+            entries.sort(key=_name)
+            await asyncio.sleep(0)
         asyncio.get_running_loop().call_later(KEPT_SECONDS, self.forget)
-        return Census(now, version, seen, unjudged)
+        return Census(now, version, found, unjudged)
 
 
-async def find(census: Census, query: Query) -> Found:
-    """Return what a query asks for, in the order of the census."""
-    matched: list[Seen] = []
-    for first in range(0, len(census.seen), CHUNK):
-        part = census.seen[first : first + CHUNK]
-        matched += [each for each in part if matches(each, query)]
-        await asyncio.sleep(0)
-    first = (query.page - 1) * query.size
-    return Found(query, len(matched), matched[first : first + query.size])
-
-
-def matches(seen: Seen, query: Query) -> bool:
-    """Tell whether a monitor is asked for."""
-    if query.namespace and seen.entry.key.namespace != query.namespace:
-        return False
-    if query.states and seen.word.health not in query.states:
-        return False
-    return not query.text or query.text.casefold() in searched(seen)
-
-
-def searched(seen: Seen) -> str:
-    """Return the text in which is looked for a monitor: names, reason, owner."""
-    policy = seen.entry.policy
-    return " ".join(
-        (
-            str(seen.entry.key),
-            seen.entry.spec.cron_job_name or "",
-            seen.word.reason,
-            seen.word.message,
-            policy.owner or "",
-            policy.severity or "",
-        )
-    ).casefold()
+def _name(entry: Entry) -> str:
+    """Order by namespace, then by name: no name has a character before the space."""
+    return f"{entry.key.namespace} {entry.key.name}"

@@ -3,24 +3,24 @@
 Text of users stays text here; templates escape it. It may not judge.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
 
 from heartbeats.config import may_call
 from heartbeats.core import durations
-from heartbeats.core.model import Health, MonitorKey, Policy, Run, Source
+from heartbeats.core.model import Health, MonitorKey, Policy, Source
 from heartbeats.core.status import to_status
 from heartbeats.edges.page import words
 from heartbeats.edges.page.query import STATES, Query
-from heartbeats.edges.page.survey import Census, Found, Seen, matches
+from heartbeats.edges.page.search import BadRun, Found
+from heartbeats.edges.page.survey import Census, Seen
 
 INCIDENTS_SHOWN: Final = 20
 """Open incidents above the list of monitors; their own page has all."""
 
-RECENT: Final = timedelta(hours=24)
 OFFERED: Final = 200
 """Namespaces offered by the form: any other can be typed."""
 
@@ -105,18 +105,15 @@ def lines(seen: Iterable[Seen], now: datetime) -> Iterator[Line]:
     return (Line(each, now) for each in seen)
 
 
-def open_incidents(census: Census, query: Query) -> list[Seen]:
-    """Return what is Down in a query's namespace and text, the newest first."""
-    scope = Query(query.namespace, frozenset({Health.DOWN}), query.text)
-    down = [each for each in census.seen if matches(each, scope)]
-    oldest = census.at - timedelta(days=36_500)
-    return sorted(down, key=lambda each: words.since(each) or oldest, reverse=True)
+def of_incidents(query: Query, size: int | None = None) -> Query:
+    """Return the query for what is Down: a list of incidents has no other states."""
+    page, size = (query.page, query.size) if size is None else (1, size)
+    return Query(query.namespace, frozenset({Health.DOWN}), query.text, page, size)
 
 
-def overview(census: Census, found: Found) -> dict[str, Any]:
+def overview(census: Census, found: Found, down: Found) -> dict[str, Any]:
     """Show the counts, what is Down, the filter and a page of the monitors."""
     query, now = found.query, census.at
-    incidents = open_incidents(census, query)
     return {
         "now": now,
         "version": census.version,
@@ -127,9 +124,9 @@ def overview(census: Census, found: Found) -> dict[str, Any]:
         "states": STATES,
         "namespaces": census.namespaces[:OFFERED],
         "unjudged": census.unjudged,
-        "total": len(census.seen),
-        "incidents": list(lines(incidents[:INCIDENTS_SHOWN], now)),
-        "more_incidents": max(0, len(incidents) - INCIDENTS_SHOWN),
+        "total": census.total,
+        "incidents": list(lines(down.page, now)),
+        "more_incidents": down.total - len(down.page),
         "all_incidents": Query(query.namespace, text=query.text).at("/incidents"),
         "lines": lines(found.page, now),
         "turn": lambda page: query.turned(page).at("/"),
@@ -144,48 +141,24 @@ def tiles(counts: Mapping[Health, int]) -> list[tuple[Health, int, str]]:
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class BadRun:
-    """A run of the last hours that was not good, of a monitor that is not Down."""
-
-    line: Line
-    run: Run
-
-
-def of_incidents(query: Query) -> Query:
-    """Return the query for what is Down: a list of incidents has no other states."""
-    return replace(query, states=frozenset({Health.DOWN}))
-
-
-def incidents(census: Census, down: Found) -> dict[str, Any]:
+def incidents(
+    census: Census, down: Found, unknown: Found, bad: tuple[int, Sequence[BadRun]]
+) -> dict[str, Any]:
     """Show what is Down, what is Unknown, and what went wrong lately."""
     now, query = census.at, replace(down.query, states=frozenset())
-    scope = Query(query.namespace, frozenset(STATES) - {Health.DOWN}, query.text)
-    others = [each for each in census.seen if matches(each, scope)]
-    unknown = [each for each in others if each.word.health is Health.UNKNOWN]
-    bad = _bad_runs(others, now)
+    bad_total, newest = bad
     return {
         "now": now,
         "version": census.version,
         "query": query,
         "found": down,
         "lines": list(lines(down.page, now)),
-        "unknown": list(lines(unknown[: query.size], now)),
-        "unknown_total": len(unknown),
-        "bad": bad[: query.size],
-        "bad_total": len(bad),
+        "unknown": list(lines(unknown.page, now)),
+        "unknown_total": unknown.total,
+        "bad": [(Line(each.seen, now), each.run) for each in newest],
+        "bad_total": bad_total,
         "turn": lambda page: query.turned(page).at("/incidents"),
     }
-
-
-def _bad_runs(seen: Iterable[Seen], now: datetime) -> list[BadRun]:
-    found = [
-        BadRun(Line(each, now), run)
-        for each in seen
-        for run in each.entry.state.history
-        if run.outcome != "success" and now - run.at <= RECENT
-    ]
-    return sorted(found, key=lambda bad: bad.run.at, reverse=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,17 +224,15 @@ def monitor(seen: Seen, service: str, now: datetime) -> dict[str, Any]:
         generation=entry.generation,
         now=now,
     )
-    awaited = words.deadline(seen)
     return {
         "now": now,
         "line": Line(seen, now),
         "state": entry.state,
         "policy": entry.policy,
         "message": seen.word.message,
-        "deadline": awaited.at if awaited else None,
+        "explained": words.explained(seen, now),
         "conditions": status["conditions"],
         "settings": settings(seen, status["effective"]),
-        "notes": entry.policy.notes,
         "is_ping": entry.policy.source is Source.PING,
         "cron_job": entry.spec.cron_job_name,
         "created_at": entry.created_at,

@@ -12,6 +12,7 @@ from typing import Final
 from markupsafe import Markup
 
 from heartbeats.core import durations
+from heartbeats.core.explain import Explanation, explain
 from heartbeats.core.model import Health, Policy, Run, State
 from heartbeats.core.schedule import Deadline, is_running, next_deadline
 from heartbeats.core.verdict import instant
@@ -20,7 +21,7 @@ from heartbeats.edges.page.survey import Seen
 MESSAGE_SHOWN: Final = 200
 """Characters of a message in a list; a monitor's own page has all of it."""
 
-_SIGNS: Final = {"success": "✓", "failure": "✕", "missed": "○", "running": "…"}
+_SIGNS: Final = {"success": "✓", "failure": "✗", "missed": "○", "running": "▸"}
 
 _AGO: Final = Markup('<time datetime="{0}" title="{0}" data-as="{1}">{2}</time>')
 
@@ -107,6 +108,14 @@ def message(seen: Seen) -> str:
     return _shortened(seen.word.message)
 
 
+def explained(seen: Seen, now: datetime) -> Explanation:
+    """Explain a monitor that is judged; ValueError for one that is not."""
+    entry = seen.entry
+    if entry.subject is None:
+        raise ValueError(f"{entry.key} is not judged here yet")
+    return explain(entry.state, entry.policy, entry.subject.table, now=now)
+
+
 def deadline(seen: Seen) -> Deadline | None:
     """Return the next instant at which silence turns the monitor Down."""
     entry = seen.entry
@@ -117,14 +126,15 @@ def deadline(seen: Seen) -> Deadline | None:
 
 def following(seen: Seen, now: datetime) -> str:
     """Say what is awaited next of a monitor, and until when."""
-    state, word = seen.entry.state, seen.word.health
+    entry, word = seen.entry, seen.word.health
+    state = entry.state
     if word is Health.PAUSED:
-        until = seen.entry.policy.resume_at
+        until = entry.policy.resume_at
         return Markup("paused until {}").format(instant(until)) if until else "paused"
     awaited = deadline(seen)
     if is_running(state) and awaited is not None and awaited.run is not None:
         return Markup("running, must end {}").format(ago(awaited.at, now))
-    due_at = state.next_expected_at
+    due_at = explained(seen, now).next_due_at if entry.subject else None
     if due_at is None:
         return _unscheduled(seen, awaited, now)
     if due_at > now:
