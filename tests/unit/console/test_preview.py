@@ -1,6 +1,7 @@
 """What is foretold of CronJobs: from the first day on, and had they been watched."""
 
 from datetime import datetime, timedelta
+from itertools import product
 from typing import Any
 
 import msgspec
@@ -14,8 +15,9 @@ from heartbeats.console.rehearsal import Action, Prospect, evidence_begins, rehe
 from heartbeats.core.model import CronJobFacts, Health, Reason
 from heartbeats.core.policy import ANNOTATIONS, PREFIX, Defaults
 from heartbeats.core.schedule import Timetable
+from heartbeats.core.verdict import Verdict, verdict
 from heartbeats.edges.kube.autodiscovery import monitor_for
-from heartbeats.edges.kube.jobs import SLOT_ANNOTATION, facts_of
+from heartbeats.edges.kube.jobs import SLOT_ANNOTATION, facts_of, report
 from heartbeats.edges.kube.monitors import sighting_of
 from heartbeats.edges.kube.objects import Job
 from heartbeats.edges.kube.wishes import AutoMonitor, Wishes
@@ -317,3 +319,55 @@ def test_every_annotation_that_is_known_is_read(name: str) -> None:
     bench.cron_job("nightly", annotations=((name, value),))
     origins = dict(bench.watching("nightly").policy.origins)
     assert "annotation on the CronJob" in origins.values()
+
+
+STATUSES = {"complete": COMPLETE, "failed": FAILED}
+
+
+def watched(history: tuple[str, ...], slots: list[datetime]) -> Verdict:
+    """Return what a ledger says that has seen every run as it came."""
+    began_at = slots[0] - MINUTE
+    bench = Bench(began_at)
+    uid = bench.cron_job("nightly", schedule="0 * * * *", created_at=began_at)
+    entry = bench.watching("nightly")
+    for slot_at, outcome in zip(slots, history, strict=True):
+        if outcome not in STATUSES:
+            continue
+        for at, status in ((slot_at, RUNNING), (slot_at + MINUTE, STATUSES[outcome])):
+            bench.turn(at)
+            said = report(run(slot_at, status))
+            assert said is not None
+            bench.ledger.check_in_run(uid, said, now=at)
+    bench.turn(AT)
+    return verdict(entry.state, entry.policy, now=AT)
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        history
+        for history in product(("complete", "failed", "none"), repeat=4)
+        if history[0] != "none"
+    ],
+)
+async def test_lately_is_what_is_said_where_every_run_was_watched(
+    history: tuple[str, ...],
+) -> None:
+    """As long as no Job was deleted, nothing is lost by having been away."""
+    slots = [NOW - 3 * HOUR, NOW - 2 * HOUR, NOW - HOUR, NOW]
+    jobs = [
+        run(slot_at, STATUSES[outcome])
+        for slot_at, outcome in zip(slots, history, strict=True)
+        if outcome in STATUSES
+    ]
+    newest = max(
+        slot_at
+        for slot_at, outcome in zip(slots, history, strict=True)
+        if outcome in STATUSES
+    )
+    found = await the_only(Inventory([facts(last_schedule_at=newest)], jobs))
+    expected = watched(history, slots)
+    assert found.lately is not None
+    assert (found.lately.health, found.lately.reason) == (
+        *(expected.health, expected.reason),
+    )
