@@ -148,11 +148,14 @@ class Process:
             await self._open(stack, "page", config.page_address, page.application())
 
     def _page(self, operator: "OperatorRole") -> "StatusPage":
+        from heartbeats.edges.page.hosts import is_loopback
         from heartbeats.edges.page.site import Place, StatusPage
 
         config = self._config
-        port = config.page_address.port
-        place = Place(operator.public_url, config.own_namespace, port)
+        host, port = config.page_address.host, config.page_address.port
+        place = Place(
+            operator.public_url, config.own_namespace, port, is_loopback(host)
+        )
         page = StatusPage(operator, self._clock, operator.follows, place)
         operator.on_change = page.mark
         return page

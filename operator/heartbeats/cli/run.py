@@ -103,7 +103,7 @@ ADDRESS = AddressType()
     type=ADDRESS,
     default="127.0.0.1:8082",
     show_default=True,
-    help="Where the overview page is served; it has no login, so keep it local.",
+    help="Where the status page is served; it has no login, so keep it local.",
 )
 @click.option(
     "--public-url",

@@ -40,7 +40,7 @@ def last_words(stage: Stage) -> str:
             f"  {kubectl} get hbm -A -o wide",
             f"  {kubectl} describe hbm -n {LAPTOP.namespace} {LAPTOP.name}",
             f"  {kubectl} explain heartbeatmonitor.spec",
-            f"  overview page  {stage.addresses.page}/",
+            f"  status page    {stage.addresses.page}/",
             f"  metrics        {metrics}",
             f"  event log      {stage.plan.files.event_log}",
             f"  operator's log {stage.plan.files.log}",

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import ClientSession
 
+from heartbeats.config import Address
 from heartbeats.core.model import (
     ActiveRun,
     Health,
@@ -16,8 +17,11 @@ from heartbeats.core.model import (
     Spec,
     State,
 )
+from heartbeats.edges.listener import Listener
 from heartbeats.edges.page import survey
-from support.builders import HOUR, MINUTE, NOW, entry, policy, state
+from heartbeats.edges.page.hosts import is_loopback
+from heartbeats.edges.page.site import Place, StatusPage
+from support.builders import HOUR, MINUTE, NOW, SetClock, entry, policy, state
 from support.markup import Reader
 from support.pages import Known, Served, down, runs, serving, showcase
 
@@ -523,6 +527,46 @@ async def test_what_a_page_refers_to_is_there_and_may_be_kept_for_ever(
             assert answer.status == 200
             assert "immutable" in answer.headers["Cache-Control"]
             assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        *(("localhost:8082", 200), ("127.0.0.1", 200), ("[::1]:80", 200)),
+        *(("page.localhost", 200), ("LOCALHOST.", 200), ("10.0.0.7:8082", 200)),
+        *(("rebound.example.org", 421), ("localhost.example.org:8082", 421)),
+        *(("127.0.0.1.example.org", 421), ("a b", 421)),
+    ],
+)
+async def test_a_name_that_was_led_to_this_machine_learns_nothing(
+    url: str, host: str, status: int
+) -> None:
+    async with ClientSession() as http:
+        for path in ("/", "/api/v1/monitors", "/events?since=0"):
+            async with http.get(url + path, headers={"Host": host}) as answer:
+                assert answer.status == status
+
+
+async def test_a_page_for_others_is_known_by_any_name(known: Known) -> None:
+    page = StatusPage(known, SetClock(), place=Place(is_local=False))
+    async with Listener(page.application(), Address("127.0.0.1", 0)) as listener:
+        headers = {"Host": "status.example.org"}
+        async with (
+            ClientSession() as http,
+            http.get(listener.url, headers=headers) as a,
+        ):
+            assert a.status == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "local"),
+    [
+        *(("127.0.0.1", True), ("::1", True), ("localhost", True), (None, False)),
+        *(("0.0.0.0", False), ("10.0.0.7", False), ("pod.example.org", False)),  # noqa: S104
+    ],
+)
+def test_what_listens_for_its_own_machine_only(host: str | None, local: bool) -> None:
+    assert is_loopback(host) is local
 
 
 @pytest.mark.parametrize(

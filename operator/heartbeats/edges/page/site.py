@@ -18,6 +18,7 @@ from heartbeats.core.model import Health, MonitorKey
 from heartbeats.edges.page import records, render, views
 from heartbeats.edges.page.badge import badge
 from heartbeats.edges.page.changes import Changes
+from heartbeats.edges.page.hosts import is_misled
 from heartbeats.edges.page.live import Live
 from heartbeats.edges.page.query import BadQueryError, Query
 from heartbeats.edges.page.search import Found, bad_runs, find, newest_first
@@ -29,9 +30,13 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _TITLES: Final = {
     HTTPStatus.BAD_REQUEST: "This cannot be understood",
     HTTPStatus.NOT_FOUND: "Not found",
+    HTTPStatus.MISDIRECTED_REQUEST: "Not known by this name",
     HTTPStatus.METHOD_NOT_ALLOWED: "Only reading is possible",
     HTTPStatus.SERVICE_UNAVAILABLE: "Not known here",
 }
+_MISLED: Final = (
+    "This page listens for its own machine only, and is known as localhost there."
+)
 _NOBODY: Final = "This replica follows, and nobody leads yet."
 _UNREAD: Final = "This monitor is not judged here yet: this replica is starting."
 
@@ -46,6 +51,8 @@ class Place:
     """Of the operator's pods."""
     port: int = 8082
     """Of the page."""
+    is_local: bool = True
+    """Whether the page listens for its own machine only."""
 
 
 DEFAULT_PLACE: Final = Place()
@@ -143,6 +150,11 @@ class StatusPage:
 
     # What is known
 
+    def _check_name(self, request: web.Request) -> None:
+        """Go on only where nobody led a name of his own to this machine."""
+        if self._place.is_local and is_misled(request.host):
+            raise ProblemError(HTTPStatus.MISDIRECTED_REQUEST, _MISLED)
+
     def _check_leads(self) -> None:
         """Go on only where the monitors are known."""
         leader = self._follows()
@@ -182,6 +194,7 @@ class StatusPage:
     ) -> web.StreamResponse:
         """Say what is wrong in the form that was asked for."""
         try:
+            self._check_name(request)
             return await handler(request)
         except BadQueryError as error:
             problem = ProblemError(HTTPStatus.BAD_REQUEST, f"{error}.")
