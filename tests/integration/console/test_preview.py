@@ -63,10 +63,14 @@ def written(at: datetime) -> str:
     return at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-NOW = SystemClock().now().replace(second=0, microsecond=0)
-NEWEST = NOW - timedelta(minutes=30)
-SCHEDULE = f"{NEWEST.minute} * * * *"
-"""Half an hour from both its neighbours: no slot passes while a test runs."""
+def newest_slot() -> datetime:
+    """Return half an hour ago: far from both slots of an hourly schedule around."""
+    now = SystemClock().now().replace(second=0, microsecond=0)
+    return now - timedelta(minutes=30)
+
+
+def hourly(slot_at: datetime) -> str:
+    return f"{slot_at.minute} * * * *"
 
 
 def with_run(kube: Kube, stored: Object, outcome: str, slot_at: datetime) -> None:
@@ -79,6 +83,7 @@ def with_run(kube: Kube, stored: Object, outcome: str, slot_at: datetime) -> Non
 
 def fill(kube: Kube, namespace: str) -> None:
     """Create CronJobs of every kind that there is something to say about."""
+    newest = newest_slot()
     annotate(kube, NAMESPACES, None, namespace, grace_period="7m")
     make = {
         "good": {},
@@ -91,12 +96,14 @@ def fill(kube: Kube, namespace: str) -> None:
         "out": {"annotations": {"heartbeats.dev/monitor": "false"}},
     }
     stored = {
-        name: kube.create(cron_job(namespace, name, **{"schedule": SCHEDULE, **more}))
+        name: kube.create(
+            cron_job(namespace, name, **{"schedule": hourly(newest), **more})
+        )
         for name, more in make.items()
     }
-    with_run(kube, stored["good"], "complete", NEWEST)
-    with_run(kube, stored["bad"], "failed", NEWEST)
-    with_run(kube, stored["silent"], "complete", NEWEST - 3 * HOUR)
+    with_run(kube, stored["good"], "complete", newest)
+    with_run(kube, stored["bad"], "failed", newest)
+    with_run(kube, stored["silent"], "complete", newest - 3 * HOUR)
 
 
 def by_name(found: Said) -> dict[str, Object]:
@@ -206,7 +213,7 @@ def test_the_operator_then_does_what_was_told(
     """This one installs, so it comes last in this module's cluster."""
     install(bare.kube)
     fill(bare.kube, namespace)
-    bare.kube.create(cron_job(namespace, "theirs", schedule=SCHEDULE))
+    bare.kube.create(cron_job(namespace, "theirs", schedule=hourly(newest_slot())))
     bare.kube.create(cron_job_monitor(namespace, "by-hand", "theirs", gracePeriod="1m"))
     bare.kube.create(ping_monitor(namespace, "laptop", interval="24h"))
     flags = (
