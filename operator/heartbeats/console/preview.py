@@ -105,11 +105,15 @@ def _wide(found: Prospect, preview: Preview) -> tuple[str, ...]:
     origins = dict(policy.origins)
     limited = policy.max_runtime or policy.active_deadline
     return (
-        *(entry.key.name, policy.time_zone or ""),
+        *(entry.key.name, _with_origin(policy.time_zone, origins.get("timeZone"))),
         origins.get("gracePeriod", "built in"),
         max_runtime(policy) if limited else "none set",
         instant(told.judged_at) if told.judged_at else "",
     )
+
+
+def _with_origin(text: str | None, origin: str | None) -> str:
+    return f"{text} (from: {origin})" if text else ""
 
 
 def explained(found: Prospect, preview: Preview) -> Explanation | None:
