@@ -68,6 +68,14 @@ def test_a_cron_job_that_returns_within_the_hour_inherits_its_incident() -> None
     assert entry.state.judged.cron_job_uid == "second"
 
 
+def test_whoever_listens_hears_once_of_a_monitor_that_is_gone() -> None:
+    bench = Bench(NOON)
+    lost = bench.monitor("job", Spec(source=Source.PING, interval=timedelta(hours=1)))
+    for _ in range(2):
+        bench.ledger.lose_monitor(lost.uid, now=bench.now)
+    assert bench.heard.losses == [lost.key]
+
+
 def test_a_cron_job_recreated_while_a_run_was_active_is_not_blind() -> None:
     bench = Bench(NOON)
     uid = bench.cron_job()

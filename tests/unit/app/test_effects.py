@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from heartbeats.app.effects import Effects, Told
-from heartbeats.core.model import Flip, Health, Kind, Reason, Uid
+from heartbeats.core.model import Flip, Health, Kind, MonitorKey, Reason, Uid
 from heartbeats.edges.eventlog import EventLog
 from heartbeats.edges.kube.budget import Budget
 from heartbeats.edges.kube.ping_urls import PingUrls
@@ -109,6 +109,15 @@ def test_a_change_reaches_the_writer_the_urls_and_the_watchdog(
     desk.effects.watchdog = desk.alarm
     desk.effects.changed(changed, urgent=urgent)
     assert desk.alarm.woken == 1
+
+
+def test_open_pages_hear_of_what_changed_and_of_what_is_gone(desk: Desk) -> None:
+    heard: list[MonitorKey] = []
+    desk.effects.on_change = heard.append
+    one, other = entry("one"), entry("other")
+    desk.effects.changed(one, urgent=False)
+    desk.effects.lost(other)
+    assert heard == [one.key, other.key]
 
 
 LAG = "heartbeat_operator_detection_lag_seconds"
