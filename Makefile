@@ -116,6 +116,10 @@ image: $(READY) ## Build the image with docker, podman or buildah; IMAGE=name:ta
 test-image: $(READY) ## Build the image, look into it and run it (as root on Debian, no Docker needed)
 	$(BIN)/pytest -m image tests/image
 
+.PHONY: test-e2e
+test-e2e: $(READY) ## Run the shipped manifests as real pods on a real node (as root on Debian, no Docker needed)
+	@PYTHONPATH=tests $(BIN)/python -m support.node.ahead
+
 .PHONY: bench-page
 bench-page: $(READY) ## Measure the status page with MONITORS monitors, in the machine's Chromium
 	@PYTHONPATH=tests $(BIN)/python -m bench.bench_page --monitors $(if $(filter file,$(origin MONITORS)),10000,$(MONITORS))

@@ -22,6 +22,7 @@ from heartbeats.cluster.paths import cache_dir
 from heartbeats.cluster.progress import Progress
 from support.control_plane import ROOT, SYSTEM, install
 from support.image.archive import Archive
+from support.image.build import BASE
 from support.image.buildah import Buildah
 from support.image.containers import Bundle
 from support.image.debian import Debian, DebianError, missing
@@ -35,9 +36,6 @@ from support.shipped import arguments_of
 from support.workloads import has_said, ping_monitor
 
 pytestmark = pytest.mark.image
-
-BASE = "python:3.13-slim"
-"""What the Dockerfile names."""
 
 MEGABYTE = 10**6
 

@@ -40,6 +40,7 @@ LEASES = Resource("coordination.k8s.io/v1", "Lease", "leases")
 QUOTAS = Resource("v1", "ResourceQuota", "resourcequotas")
 SERVICE_ACCOUNTS = Resource("v1", "ServiceAccount", "serviceaccounts")
 BUDGETS = Resource("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
+NODES = Resource("v1", "Node", "nodes", namespaced=False)
 NAMESPACES = Resource("v1", "Namespace", "namespaces", namespaced=False)
 CRDS = Resource(
     "apiextensions.k8s.io/v1",

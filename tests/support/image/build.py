@@ -11,6 +11,8 @@ from typing import Final
 from heartbeats import __version__
 
 ROOT: Final = Path(__file__).parents[3]
+BASE: Final = "python:3.13-slim"
+"""What the Dockerfile names."""
 BUILDERS: Final = ("docker", "podman", "buildah")
 _NONE: Final = (
     "There is no builder: docker, podman or buildah is needed, and docker must answer "

@@ -45,10 +45,20 @@ class Buildah:
             asked = command("buildah", tag, secrets=secrets, context=context)
             self("build", "--pull-never", *asked[2:])
 
+    def wrap(self, program: Path, tag: str) -> None:
+        """Make an image of one program that needs nothing else."""
+        container = self("from", "scratch").split()[-1]
+        try:
+            self("copy", "--quiet", container, str(program), "/")
+            self("config", "--entrypoint", f'["/{program.name}"]', container)
+            self("commit", "--quiet", container, tag)
+        finally:
+            self("rm", container)
+
     def save(self, tag: str, archive: Path) -> None:
         """Write an image into a file, as `docker save` does."""
         archive.unlink(missing_ok=True)
-        self("push", f"localhost/{tag}", f"docker-archive:{archive}:{tag}")
+        self("push", tag, f"docker-archive:{archive}:{tag}")
 
     def _ensure_base(self, base: str, cache: Path, progress: Progress) -> None:
         files = root_file_system(self.debian, cache, progress)

@@ -17,7 +17,11 @@ from typing import Final
 from heartbeats.cluster.locking import locked
 from heartbeats.cluster.progress import Progress
 
-PACKAGES: Final = ("buildah", "debootstrap", "runc")
+PACKAGES: Final = (
+    *("buildah", "debootstrap", "runc"),
+    # A node's, for the end-to-end tests.
+    *("containerd", "containernetworking-plugins", "iproute2"),
+)
 _TIMEOUT: Final = 900.0
 """Seconds for one command: downloads on a slow line."""
 
