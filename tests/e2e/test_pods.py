@@ -135,11 +135,15 @@ def test_the_page_is_not_reached_from_other_pods(site: Site) -> None:
         ask(f"http://{address}:8082/")
 
 
-def test_a_rolling_restart_leaves_no_moment_without_answers(site: Site) -> None:
-    """The pod that goes is heard until the one that comes is ready."""
-    old = site.pod("ping")["metadata"]["name"]
-    site.kubectl("-n", SYSTEM, "rollout", "restart", "deployment/heartbeats-ping")
-    rolled = ("rollout", "status", "deployment/heartbeats-ping", "--timeout=110s")
-    site.kubectl("-n", SYSTEM, *rolled)
-    assert site.pod("ping")["metadata"]["name"] != old
-    wait_until(site.kube, PODS, SYSTEM, old, lambda one: one is None, timeout=60)
+@pytest.mark.parametrize("role", ["operator", "ping"])
+def test_a_restart_brings_another_pod_and_the_old_one_goes(
+    site: Site, role: str
+) -> None:
+    old = site.pod(role)["metadata"]["name"]
+    deployment = f"deployment/heartbeats-{role}"
+    site.kubectl("-n", SYSTEM, "rollout", "restart", deployment)
+    site.kubectl("-n", SYSTEM, "rollout", "status", deployment, "--timeout=110s")
+    wait_until(site.kube, PODS, SYSTEM, old, lambda one: one is None, timeout=90)
+    new = site.pod(role)
+    assert new["metadata"]["name"] != old
+    assert ask(f"http://{new['status']['podIP']}:8081/readyz")[0] == 200

@@ -19,6 +19,7 @@ from support.gotools import Go, Tools
 from support.image.build import BASE, ROOT
 from support.image.buildah import Buildah
 from support.image.debian import Debian, missing
+from support.node.cgroups import tidied
 from support.node.isolated import isolated
 from support.node.settings import PAUSE
 
@@ -79,7 +80,9 @@ def main() -> None:
     debian = prepare(folder, Progress(sys.stderr))
     environment = {**os.environ, READY: str(folder)}
     apart = isolated(debian, *command)
-    sys.exit(subprocess.run(apart, env=environment, check=False).returncode)
+    with tidied():
+        code = subprocess.run(apart, env=environment, check=False).returncode
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -48,6 +48,7 @@ def running_node(
 ) -> Iterator[Node]:
     """Yield a node that is ready; `home` is a folder with a short name."""
     with ExitStack() as stack:
+        stack.callback(_unmount, home)
         stack.enter_context(_kept_settings())
         stack.enter_context(_forwarded(plane.plan.ports.apiserver))
         _write_settings(plane, home)
@@ -106,6 +107,14 @@ def _started(command: Sequence[str], log: Path) -> Iterator[None]:
             process.wait(_PATIENCE)
 
 
+def _unmount(home: Path) -> None:
+    """Take away what is still mounted for pods, so that the folder can go."""
+    lines = Path("/proc/mounts").read_text().splitlines()
+    mounted = [line.split()[1] for line in lines]
+    for target in reversed([each for each in mounted if each.startswith(f"{home}/")]):
+        subprocess.run(["umount", "--lazy", target], check=True)
+
+
 @contextmanager
 def _kept_settings() -> Iterator[None]:
     """Put back what the kubelet changes for the whole machine."""
@@ -145,16 +154,21 @@ def _accept(listener: socket.socket, port: int) -> None:
             inside, _ = listener.accept()
         except OSError:  # it is over
             return
-        server = socket.create_connection(("127.0.0.1", port))
-        for source, sink in ((inside, server), (server, inside)):
-            threading.Thread(target=_copy, args=(source, sink), daemon=True).start()
+        threading.Thread(target=_forward, args=(inside, port), daemon=True).start()
+
+
+def _forward(inside: socket.socket, port: int) -> None:
+    """Join a pod's connection to the API server until both have hung up."""
+    with inside, socket.create_connection(("127.0.0.1", port)) as server:
+        back = threading.Thread(target=_copy, args=(server, inside), daemon=True)
+        back.start()
+        _copy(inside, server)
+        back.join()
 
 
 def _copy(source: socket.socket, sink: socket.socket) -> None:
-    try:
+    with suppress(OSError):  # one of both has hung up
         while data := source.recv(65536):
             sink.sendall(data)
+    with suppress(OSError):
         sink.shutdown(socket.SHUT_WR)
-    except OSError:  # one of both has hung up
-        for each in (source, sink):
-            each.close()
