@@ -4,12 +4,13 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import version
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
 import kopf
 import pytest
-from kopf._cogs.clients import patching
+from kopf._cogs.clients import api, patching
 from kopf._cogs.structs.ephemera import Memo
 from kopf._core.actions import lifecycles
 from kopf._core.engines.indexing import OperatorIndexers
@@ -132,6 +133,16 @@ async def test_an_error_of_ours_writes_nothing_either(
     assert "our loop is closed" in caplog.text
 
 
+def test_the_handler_waits_for_nothing_and_returns_nothing() -> None:
+    """One step of it is all of it: kopf's loop has ten thousand more to run."""
+    [handler] = registry(CREDENTIALS, Ear())._watching.get_all_handlers()
+    event = {"type": "ADDED", "object": monitor_object()}
+    work: Any = handler.fn(event=event)  # type: ignore[call-arg]
+    with pytest.raises(StopIteration) as end:
+        work.send(None)
+    assert end.value.value is None
+
+
 async def test_kopf_still_stores_what_a_handler_returns(patches: list[Any]) -> None:
     """The reason for returning None: this shows that the tests above can fail."""
     handlers = kopf.OperatorRegistry()
@@ -148,6 +159,40 @@ async def test_kopf_still_stores_what_a_handler_returns(patches: list[Any]) -> N
 def test_kopf_is_of_the_release_whose_inside_is_known() -> None:
     major, minor, patch = (int(part) for part in version("kopf").split(".")[:3])
     assert (1, 45, 2) <= (major, minor, patch) < (1, 46, 0)
+
+
+async def test_kopf_repeats_a_request_whose_connection_was_lost() -> None:
+    """A refused token is told to it as such: it ends at a 401."""
+
+    class Session:
+        """Loses the first two connections."""
+
+        closed = False
+        tries = 0
+
+        async def request(self, **_: Any) -> Any:
+            self.tries += 1
+            if self.tries < 3:
+                raise aiohttp.ClientConnectionError("lost")
+            return Answer()
+
+    class Answer:
+        status = 200
+
+    session, quick = Session(), settings()
+    quick.networking.error_backoffs = [0, 0, 0]
+    answer = await api.request(
+        "get",
+        "/version",
+        context=SimpleNamespace(session=session, server="http://127.0.0.1:1"),  # type: ignore[arg-type]
+        settings=quick,
+        logger=logging.getLogger("test"),
+    )
+    assert (answer.status, session.tries) == (200, 3)
+
+
+def test_kopf_gives_up_a_watch_that_is_silent() -> None:
+    assert settings().watching.inactivity_timeout == 70
 
 
 def test_kopf_is_tuned_for_small_lists_and_quick_returns() -> None:

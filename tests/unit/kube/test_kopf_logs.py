@@ -1,6 +1,8 @@
 """What kopf says of its requests: once a minute, however often it tries."""
 
 import logging
+from importlib import import_module
+from inspect import getsource
 
 import pytest
 
@@ -38,3 +40,11 @@ def test_kopf_s_clients_are_calmed_once(caplog: pytest.LogCaptureFixture) -> Non
         text = TRY.format(number, "of-this-test", number)
         logging.getLogger(CLIENTS[0]).error(text)
     assert caplog.text.count("of-this-test") == 1
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+def test_kopf_logs_its_requests_where_they_are_calmed(name: str) -> None:
+    """It hands the logger of the module that wants something to the one that asks."""
+    module = import_module(name)
+    assert module.logger.name == name
+    assert "logger=logger" in getsource(module)
