@@ -86,6 +86,7 @@ class Leading:
         self.journal = JournalReader(self._client, namespace, facts.ping)
         for each in (self.writer, self.teller, self.discovery, self.journal):
             each.attach(ledger)
+        self.discovery.on_missing = watching.sweep.wake
         keys = KeySecret(self._client, namespace)
         self.signer = Signer(
             keys, ledger, self._clock, self._metrics.keys, facts.use_keys

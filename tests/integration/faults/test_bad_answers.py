@@ -64,6 +64,7 @@ def test_refusals_for_a_while_lose_nothing_and_alarm_nobody(
     for process in (apart.operator, apart.pings):
         assert f"The watch was interrupted: {ailment.message}" in process.said
         assert total(process, "api_writes_total", code=code) > 0
+        assert "Traceback" not in process.said
     assert f"Pings are refused: {ailment.message}" in apart.pings.said
     assert total(apart.pings, "ping_requests_total", code="503") > 0
     assert total(apart.operator, "watch_restarts_total") > 0

@@ -347,6 +347,17 @@ async def test_what_is_refused_for_now_is_tried_again(
 
 
 @pytest.mark.looptime
+async def test_a_missing_definition_is_told(desk: Desk) -> None:
+    missing: list[bool] = []
+    desk.discovery.on_missing = lambda: missing.append(True)
+    gone = errors.NotFound("the server could not find the resource", code=404)
+    desk.api.refuse("POST", gone)
+    desk.cron_job()
+    await desk.work()
+    assert missing == [True]
+
+
+@pytest.mark.looptime
 async def test_tries_become_rare_and_never_end(desk: Desk) -> None:
     desk.api.refuse("POST", QUOTA, path="/heartbeatmonitors", times=10_000)
     desk.cron_job()

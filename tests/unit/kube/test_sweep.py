@@ -322,3 +322,19 @@ async def test_a_definition_that_goes_and_comes_is_told_and_read_anew(
     assert desk.listened_anew == 1
     assert caplog.text.count("Nothing is monitored any more: the CRD") == 1
     assert caplog.text.count("The CRD is there again") == 1
+
+
+async def test_a_hint_hurries_the_next_look(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    await desk.sweep.first()
+    desk.api.fail(Fault("list", status=404, times=1))
+    work = asyncio.create_task(desk.sweep.run())
+    try:
+        await asyncio.sleep(0)
+        desk.sweep.wake()
+        await until(lambda: "The CRD is there again" in caplog.text)
+    finally:
+        work.cancel()
+        await asyncio.wait([work])

@@ -8,6 +8,7 @@ owned by the CronJob and dies with it. Nothing is ever written to the CronJob.
 import asyncio
 import logging
 from collections import Counter
+from collections.abc import Callable
 from typing import Any, Final
 
 from heartbeats.core.model import CronJobFacts, MonitorKey
@@ -51,6 +52,8 @@ class Autodiscovery:
         self._queue: asyncio.Queue[MonitorKey] = asyncio.Queue()
         self._queued: set[MonitorKey] = set()
         self._tries: Tries[MonitorKey] = Tries(RETRY_SECONDS, MOST_TRIES)
+        self.on_missing: Callable[[], None] = lambda: None
+        """Hears that a monitor found no collection to go to."""
 
     def attach(self, ledger: Ledger) -> None:
         """Name the ledger that knows CronJobs and monitors."""
@@ -135,6 +138,9 @@ class Autodiscovery:
             if error.has_cause("NamespaceTerminating"):
                 return
             await self._complain(facts, error)
+            raise
+        except errors.NotFound:
+            self.on_missing()  # the definition, unless the namespace is gone
             raise
 
     async def _complain(self, facts: CronJobFacts, error: errors.ApiError) -> None:

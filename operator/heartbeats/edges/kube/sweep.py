@@ -50,6 +50,7 @@ class MonitorSweep:
         self._unheard: set[Uid] = set()
         self._odd: set[Uid] = set()
         self._is_absent = False
+        self._hint = asyncio.Event()
         self.problem: str | None = "monitors have not been listed yet"
 
     def give_up(self, body: Any) -> None:
@@ -119,7 +120,7 @@ class MonitorSweep:
     async def run(self) -> None:
         """Forget what was deleted unseen, until cancelled."""
         while True:
-            await asyncio.sleep(ABSENT_SECONDS if self._is_absent else SWEEP_SECONDS)
+            await self._pause()
             try:
                 await self.sweep()
             except errors.NotFound:
@@ -128,6 +129,19 @@ class MonitorSweep:
                 logger.warning("Monitors are not swept: %s", error)
             else:
                 self._note_presence()
+
+    def wake(self) -> None:
+        """Look soon: somebody found no HeartbeatMonitors to write."""
+        self._hint.set()
+
+    async def _pause(self) -> None:
+        if self._is_absent:
+            await asyncio.sleep(ABSENT_SECONDS)
+            return
+        self._hint.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SWEEP_SECONDS):
+                await self._hint.wait()
 
     def _note_absence(self) -> None:
         """Say that nothing can be monitored: all monitors went with the definition."""
