@@ -44,6 +44,8 @@ class OperatorRole:
         self._clock, self._metrics, self.public_url = clock, metrics, public_url
         self.on_change: Callable[[MonitorKey], None] = lambda _key: None
         """Hears of every monitor that may look different, or is gone."""
+        self.on_begin: Callable[[], None] = lambda: None
+        """Hears that all that was known is thrown away and read anew."""
         identity = f"{socket.gethostname()}_{uuid4()}"
         self.election = Election(self._client(), config.own_namespace, identity)
         metrics.leader(leads=False)
@@ -61,6 +63,7 @@ class OperatorRole:
         self.leading.join(self.watching)
         self.leading.effects.on_change = self._tell_changed
         self.watching.on_warm = self.election.wake
+        self.on_begin()
 
     def _client(self, fence: Fence | None = None) -> Client:
         return Client(

@@ -157,7 +157,7 @@ class Process:
             operator.public_url, config.own_namespace, port, is_loopback(host)
         )
         page = StatusPage(operator, self._clock, operator.follows, place)
-        operator.on_change = page.mark
+        operator.on_change, operator.on_begin = page.mark, page.forget
         return page
 
     async def _open(

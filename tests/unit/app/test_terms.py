@@ -237,6 +237,8 @@ async def test_who_lost_the_lease_follows_with_everything_anew(
         assert role.follows() is None
         assert gauge(role) == "1.0"
         before, mandate = role.watching, role.mandate
+        pages: list[object] = []
+        role.on_change, role.on_begin = pages.append, lambda: pages.append("forget")
         put_monitor(api, role)
         assert len(list(role.entries())) == 1
         is_held_by(leases, "another")
@@ -245,6 +247,7 @@ async def test_who_lost_the_lease_follows_with_everything_anew(
         await until(lambda: role.watching is not before)
         assert not before.kopf._thread.is_alive()
         assert gauge(role) == "0.0"
+        assert pages == [MonitorKey("shop", "backup"), "forget"]
         before.facts.hand_over("ADDED", monitor_object("late"))
         await until(lambda: "1 monitors" in str(role.problem()))
         role.watching.facts.see_monitor(None, monitor_object(uid="hbm-backup"))

@@ -21,6 +21,7 @@ from heartbeats.edges.listener import Listener
 from heartbeats.edges.page import survey
 from heartbeats.edges.page.hosts import is_loopback
 from heartbeats.edges.page.site import Place, StatusPage
+from heartbeats.ledger.entries import Entry
 from support.builders import HOUR, MINUTE, NOW, SetClock, entry, policy, state
 from support.markup import Reader
 from support.pages import Known, Served, down, runs, serving, showcase
@@ -265,16 +266,40 @@ async def test_what_cannot_be_understood_is_said(
 async def test_many_ask_and_one_look_answers(
     url: str, known: Known, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looks = []
-    plain = survey.look
+    looks: list[Entry] = []
+    plain = survey.Words.of
     monkeypatch.setattr(
-        survey, "look", lambda each, now: looks.append(each) or plain(each, now=now)
+        survey.Words,
+        "of",
+        lambda words, each, now: looks.append(each) or plain(words, each, now=now),
     )
     known.entries = [entry("a"), entry("b")]
     for path in ("/", "/incidents", "/api/v1/monitors"):
         async with ClientSession() as http, http.get(url + path) as answer:
             assert answer.status == 200
     assert len(looks) == 2
+
+
+def test_what_is_remembered_of_a_word_is_always_the_word() -> None:
+    """Through all changes of state, policy and time, against the verdict itself."""
+    words = survey.Words()
+    one = entry("a")
+    for each in (*ONE_OF_EACH.values(), *reversed(ONE_OF_EACH.values())):
+        one.state = each
+        for rules in (policy(), policy(suspended=True)):
+            one.policy = rules
+            for later in range(0, 180, 7):
+                now = NOW + later * MINUTE
+                assert words.of(one, now=now) is survey.look(one, now=now).word.health
+
+
+def test_nothing_is_remembered_of_what_is_gone() -> None:
+    words = survey.Words()
+    one, other = entry("one"), entry("other")
+    for each in (one, other):
+        words.of(each, now=NOW)
+    words.keep({other.uid})
+    assert set(words._known) == {other.uid}
 
 
 # Incidents

@@ -232,7 +232,9 @@ async def test_whoever_does_not_read_is_dropped_and_the_others_are_told(
     host, port = served.listener.address.host, served.listener.address.port
     reader, writer = await asyncio.open_connection(host, port, limit=1024)
     version = served.page._changes.version
-    writer.write(f"GET /events?since={version} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    writer.write(
+        f"GET /events?since={version} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+    )
     streams = served.page._live._clients
     async with asyncio.timeout(30):
         while len(streams) < 2:  # noqa: ASYNC110 - a fact, not an event

@@ -36,7 +36,9 @@ async def find(
     census: Census, query: Query, order: Callable[[Entry], float] | None = None
 ) -> Found:
     """Return what a query asks for, the worst first or in another order."""
-    matched = [entry async for entry in _matching(census, query)]
+    matched: list[Entry] = []
+    async for entries in _matching(census, query):
+        matched += entries
     if order is not None:
         matched.sort(key=order)
     first = (query.page - 1) * query.size
@@ -64,9 +66,10 @@ async def bad_runs(census: Census, query: Query) -> tuple[int, Sequence[BadRun]]
     scope = Query(query.namespace, frozenset(STATES) - {Health.DOWN}, query.text)
     since_at = census.at - RECENT
     found: list[tuple[Run, Entry]] = []
-    async for entry in _matching(census, scope):
+    async for entries in _matching(census, scope):
         found += (
             (run, entry)
+            for entry in entries
             for run in entry.state.history
             if run.outcome != "success" and run.at >= since_at
         )
@@ -77,15 +80,14 @@ async def bad_runs(census: Census, query: Query) -> tuple[int, Sequence[BadRun]]
     ]
 
 
-async def _matching(census: Census, query: Query) -> AsyncIterator[Entry]:
+async def _matching(census: Census, query: Query) -> AsyncIterator[Sequence[Entry]]:
     for state, entries in census.by_state.items():
         if query.states and state not in query.states:
             continue
-        for count, entry in enumerate(entries, start=1):
-            if _matches(entry, query):
-                yield entry
-            if count % CHUNK == 0:
-                await asyncio.sleep(0)
+        for first in range(0, len(entries), CHUNK):
+            part = entries[first : first + CHUNK]
+            yield [entry for entry in part if _matches(entry, query)]
+            await asyncio.sleep(0)
 
 
 def _matches(entry: Entry, query: Query) -> bool:

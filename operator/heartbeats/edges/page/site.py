@@ -87,6 +87,8 @@ class StatusPage:
         self._live = Live(monitors, self._survey, self._changes, clock, follows)
         self.mark = self._changes.mark
         """Takes note that a monitor changed or is gone, for pages that are open."""
+        self.forget = self._survey.forget
+        """Drops what is remembered of monitors: the ledger is another one."""
 
     def application(self) -> web.Application:
         """Return what a listener serves."""

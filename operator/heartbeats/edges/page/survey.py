@@ -7,13 +7,14 @@ It may not know how anything is shown.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 from typing import Final, Protocol
 
-from heartbeats.core.model import Health, MonitorKey
+from heartbeats.core.model import Health, MonitorKey, Policy, State, Uid
+from heartbeats.core.schedule import late_at
 from heartbeats.core.verdict import Verdict, verdict
 from heartbeats.edges.page.changes import Changes
 from heartbeats.edges.page.query import STATES
@@ -79,6 +80,40 @@ class Census:
         return sorted({each.key.namespace for each in entries})
 
 
+class Words:
+    """What monitors say, worked out once for each state and remembered by it.
+
+    States never change: another word comes with another state, but for Late, which
+    comes with time.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[Uid, tuple[State, Policy, Health, datetime | None]] = {}
+
+    def of(self, entry: Entry, *, now: datetime) -> Health:
+        """Return the word a monitor says now, as `verdict` does."""
+        known = self._known.get(entry.uid)
+        if known is None or known[0] is not entry.state or known[1] is not entry.policy:
+            known = self._known[entry.uid] = self._work_out(entry, now=now)
+        _, _, word, late = known
+        return Health.LATE if late is not None and now >= late else word
+
+    def keep(self, uids: Container[Uid]) -> None:
+        """Forget all but these."""
+        for uid in [each for each in self._known if each not in uids]:
+            del self._known[uid]
+
+    @staticmethod
+    def _work_out(
+        entry: Entry, *, now: datetime
+    ) -> tuple[State, Policy, Health, datetime | None]:
+        word = verdict(entry.state, entry.policy, now=now).health
+        if word not in {Health.UP, Health.LATE}:
+            return entry.state, entry.policy, word, None
+        late = late_at(entry.state, entry.policy)
+        return entry.state, entry.policy, Health.UP, late
+
+
 class Survey:
     """Takes a census of the monitors when somebody asks for one."""
 
@@ -86,6 +121,7 @@ class Survey:
         self, monitors: Monitors, changes: Changes, now: Callable[[], datetime]
     ) -> None:
         self._monitors, self._changes, self._now = monitors, changes, now
+        self._words = Words()
         self._latest: asyncio.Task[Census] | None = None
         self._version = 0
 
@@ -102,7 +138,11 @@ class Survey:
         return await asyncio.shield(latest)
 
     def forget(self) -> None:
-        """Drop the latest census: it keeps what may be gone."""
+        """Drop all that is remembered: it keeps states of a ledger that is gone."""
+        self._latest, self._words = None, Words()
+
+    def _expire(self) -> None:
+        """Drop the latest census: it is too old to be told."""
         self._latest = None
 
     @staticmethod
@@ -110,20 +150,21 @@ class Survey:
         return task.done() and (task.cancelled() or task.exception() is not None)
 
     async def _look(self) -> Census:
-        now, version = self._now(), self._changes.version
+        now, version, words = self._now(), self._changes.version, self._words
         found: dict[Health, list[Entry]] = {state: [] for state in STATES}
         unjudged = 0
         for count, entry in enumerate(self._monitors, start=1):
             if entry.subject is None:
                 unjudged += 1
             else:
-                found[look(entry, now=now).word.health].append(entry)
+                found[words.of(entry, now=now)].append(entry)
             if count % CHUNK == 0:
                 await asyncio.sleep(0)
         for entries in found.values():
             entries.sort(key=_name)
             await asyncio.sleep(0)
-        asyncio.get_running_loop().call_later(KEPT_SECONDS, self.forget)
+        words.keep({each.uid for each in chain.from_iterable(found.values())})
+        asyncio.get_running_loop().call_later(KEPT_SECONDS, self._expire)
         return Census(now, version, found, unjudged)
 
 
