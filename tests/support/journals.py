@@ -9,7 +9,16 @@ from typing import Any
 
 import msgspec
 
-from heartbeats.core.model import CheckIn, Kind, MonitorKey, Source, Spec, State, Uid
+from heartbeats.core.model import (
+    Blindness,
+    CheckIn,
+    Kind,
+    MonitorKey,
+    Source,
+    Spec,
+    State,
+    Uid,
+)
 from heartbeats.edges.kube.objects import ConfigMap
 from heartbeats.edges.kube.resources import CONFIG_MAPS, MONITORS
 from heartbeats.edges.kube.segments import JournalReader
@@ -109,7 +118,9 @@ class Desk:
         self.api = api or JournalApi()
         self.bench = Bench(NOW, is_open=is_open)
         self.applied: list[str] = []
-        self.reader = JournalReader(self.api, SYSTEM, self._apply)
+        self.blind: list[Blindness] = []
+        """The times whose pings cannot be read."""
+        self.reader = JournalReader(self.api, SYSTEM, self._apply, self.blind.append)
         self.reader.attach(self.bench.ledger)
         self._told = 0
 

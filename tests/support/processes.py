@@ -35,12 +35,14 @@ class Process:
         python: Sequence[str] = (),
         program: Sequence[str] | None = None,
         output: str = os.devnull,
+        release: Path | None = None,
     ) -> None:
         """Start `python -m heartbeats` with these arguments; nothing is waited for.
 
         `program` is started in its place: a container, say. `output` is the file that
-        standard output goes to.
+        standard output goes to, `release` the folder of another release's package.
         """
+        path = {} if release is None else {"PYTHONPATH": str(release)}
         self._lines: list[str] = []
         self._news = threading.Condition()
         with Path(output).open("a") as stdout:
@@ -53,7 +55,7 @@ class Process:
                 stdout=stdout,
                 stderr=subprocess.PIPE,
                 text=True,
-                env={**os.environ, "PYTHONSAFEPATH": "1"},
+                env={**os.environ, "PYTHONSAFEPATH": "1", **path},
             )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

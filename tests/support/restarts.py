@@ -135,10 +135,12 @@ def _wait_ready(process: Process) -> None:
     until_answers(f"{health}/readyz", within=PATIENCE)
 
 
-def run_role(kubeconfig: Path, role: str, event_log: Path) -> Process:
-    """Run one role on free ports; nothing is waited for."""
-    flags = ("--role", role, "--event-log", str(event_log))
-    return Process("run", "--kubeconfig", str(kubeconfig), *FREE_PORTS, *flags)
+def run_role(
+    kubeconfig: Path, role: str, event_log: Path, release: Path | None = None
+) -> Process:
+    """Run one role on free ports, of another release if told; nothing is waited for."""
+    flags = ("--role", role, "--event-log", str(event_log), *FREE_PORTS)
+    return Process("run", "--kubeconfig", str(kubeconfig), *flags, release=release)
 
 
 def now() -> datetime:

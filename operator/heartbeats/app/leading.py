@@ -83,7 +83,7 @@ class Leading:
         """Join what is known and what is to be done about it."""
         self._watching, ledger = watching, watching.ledger
         namespace, facts = self._config.own_namespace, watching.facts
-        self.journal = JournalReader(self._client, namespace, facts.ping)
+        self.journal = JournalReader(self._client, namespace, facts.ping, facts.blind)
         for each in (self.writer, self.teller, self.discovery, self.journal):
             each.attach(ledger)
         self.discovery.on_missing = watching.sweep.wake
@@ -183,7 +183,8 @@ class Leading:
         """Judge from now on."""
         ledger = self._watching.ledger
         self._apply_journal()
-        unheard = self._watching.presences.begin()
+        absent, unread = self._watching.presences.begin(), self.journal.unread.begin()
+        unheard = sorted([*absent, *unread], key=lambda each: each.began_at)
         ledger.open(now=self._clock.now(), unheard=unheard)
         self._opened = self._clock.monotonic()
         self.discovery.mark_all()
@@ -224,7 +225,9 @@ class Leading:
     async def _measure(self) -> None:
         while True:
             await asyncio.sleep(MEASURE_SECONDS)
-            self._metrics.journal_holds(self.journal.pending)
+            self._metrics.journal_holds(
+                self.journal.pending, unread=len(self.journal.unread)
+            )
             self._metrics.cron_jobs(self.discovery.census())
 
 

@@ -40,7 +40,7 @@ def test_the_version_is_told(metrics: OperatorMetrics) -> None:
     "name",
     [
         *("leader", "last_evaluation_timestamp_seconds"),
-        *("clock_skew_seconds", "journal_entries"),
+        *("clock_skew_seconds", "journal_entries", "journal_unread_segments"),
     ],
 )
 def test_what_is_not_known_yet_is_absent(metrics: OperatorMetrics, name: str) -> None:
@@ -52,12 +52,13 @@ def test_facts_are_told_as_they_are_now(metrics: OperatorMetrics) -> None:
     metrics.leader(leads=False)
     metrics.evaluated(NOW)
     metrics.clock_skew(-0.25)
-    metrics.journal_holds(12)
+    metrics.journal_holds(12, unread=3)
     metrics.watch_synced("jobs", synced=True)
     assert value(metrics, "leader") == 0
     assert value(metrics, "last_evaluation_timestamp_seconds") == NOW.timestamp()
     assert value(metrics, "clock_skew_seconds") == -0.25
     assert value(metrics, "journal_entries") == 12
+    assert value(metrics, "journal_unread_segments") == 3
     assert value(metrics, "watch_synced", resource="jobs") == 1
 
 
@@ -75,6 +76,7 @@ def test_a_follower_tells_nothing_that_only_a_leader_knows(
     assert value(metrics, "leader") == 0
     assert value(metrics, "last_evaluation_timestamp_seconds") is None
     assert value(metrics, "journal_entries") is None
+    assert value(metrics, "journal_unread_segments") is None
     assert value(metrics, "cronjobs", monitored="true", reason="Default") is None
     assert value(metrics, "ping_key_lost") is None
     assert value(metrics, "ping_urls", key="current") is None

@@ -346,7 +346,7 @@ async def test_without_an_open_ledger_nothing_is_deleted() -> None:
     desk = Desk(is_open=False)
     desk.write("a", 7, entry())
     await desk.reader.sweep()
-    alone = JournalReader(desk.api, SYSTEM, lambda _entry: None)
+    alone = JournalReader(desk.api, SYSTEM, lambda _: None, lambda _: None)
     alone.take(added(segment("a", 7, entry())))
     await alone.sweep()
     assert desk.segments == ["a"]
@@ -465,6 +465,6 @@ def test_a_replayed_segment_counts_nothing_twice(desk: Desk) -> None:
     known = desk.monitor()
     desk.reader.take(added(segment("a", 7, entry())))
     before = known.state
-    fresh = JournalReader(desk.api, SYSTEM, desk._apply)
+    fresh = JournalReader(desk.api, SYSTEM, desk._apply, desk.blind.append)
     fresh.take(added(segment("a", 7, entry())))
     assert known.state == before

@@ -17,7 +17,7 @@ from heartbeats.edges.kube.backlog import Backlog, Held
 from heartbeats.edges.kube.client import Client
 from heartbeats.edges.kube.progress import Turns
 from heartbeats.edges.kube.resources import CONFIG_MAPS
-from heartbeats.edges.kube.segment_store import PREFIX, segment_object
+from heartbeats.edges.kube.segment_store import CHECKPOINT, segment_object
 from heartbeats.edges.kube.spent import Spent
 from heartbeats.edges.kube.tries import Tries
 from heartbeats.journal import SEGMENT_BYTES, segment
@@ -134,7 +134,7 @@ class Checkpoints:
 
         It is held when the watch tells of it, like one that another operator wrote.
         """
-        name = f"{PREFIX}checkpoint-{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+        name = f"{CHECKPOINT}{hashlib.sha256(text.encode()).hexdigest()[:32]}"
         with suppress(errors.AlreadyExists):  # the answer to an earlier try was lost
             await self._client.create(
                 CONFIG_MAPS, segment_object(name, text), namespace=self._namespace

@@ -19,6 +19,7 @@ LABEL: Final = "heartbeats.dev/journal"
 SELECTOR: Final = f"{LABEL}=v1"
 DATA: Final = "entries"
 PREFIX: Final = "heartbeats-journal-"
+CHECKPOINT: Final = f"{PREFIX}checkpoint-"
 APPEND_SECONDS = 1.5
 """A try without an answer gets company after so long: its request, or its answer, may
 be lost, or the API server is slow. The journal as a whole waits for 4 s."""

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
+from heartbeats.core.model import Blindness
 from heartbeats.edges.kube import errors
 from heartbeats.edges.kube.backlog import Backlog, Held, in_order
 from heartbeats.edges.kube.checkpoints import AGE_SECONDS, Checkpoints
@@ -21,6 +22,7 @@ from heartbeats.edges.kube.resources import CONFIG_MAPS
 from heartbeats.edges.kube.segment_store import DATA
 from heartbeats.edges.kube.spent import Spent
 from heartbeats.edges.kube.store import Change, ObjectEvent
+from heartbeats.edges.kube.unread import Unread
 from heartbeats.journal import Entry, UnreadableSegmentError
 from heartbeats.ledger import Ledger
 
@@ -35,7 +37,11 @@ class JournalReader:
     """Applies segments to the ledger in their order and deletes what is stored."""
 
     def __init__(
-        self, client: Client, namespace: str, apply: Callable[[Entry], None]
+        self,
+        client: Client,
+        namespace: str,
+        apply: Callable[[Entry], None],
+        on_blind: Callable[[Blindness], None],
     ) -> None:
         self._client = client
         self._namespace = namespace
@@ -43,6 +49,7 @@ class JournalReader:
         self._backlog = Backlog()
         self._listed: dict[str, Held] = {}
         self._kept: set[str] = set()
+        self.unread = Unread(on_blind)
         self._spent = Spent(client)
         self._checkpoints = Checkpoints(client, namespace, self._backlog, self._spent)
 
@@ -96,7 +103,7 @@ class JournalReader:
     def _read(self, segment: ConfigMap) -> tuple[Held, list[Entry]] | None:
         """Read a segment; None for one that is known, or that cannot be read."""
         name = segment.metadata.name
-        if name in self._backlog:
+        if name in self._backlog or name in self.unread:
             return None
         try:
             return self._backlog.read(
@@ -106,9 +113,7 @@ class JournalReader:
                 look_at=self._client.clock.monotonic() + AGE_SECONDS,
             )
         except UnreadableSegmentError as error:
-            logger.error(  # noqa: TRY400 - the sentence is enough
-                "Journal segment %s is kept, but not applied: %s", name, error
-            )
+            self.unread.keep(segment, error)
             return None
 
     def _apply_all(self, *found: Iterable[Entry]) -> None:
@@ -119,6 +124,7 @@ class JournalReader:
         """Forget a segment that was deleted."""
         self._listed.pop(segment.metadata.name, None)
         self._backlog.drop(segment.metadata.name)
+        self.unread.drop(segment.metadata.name)
 
     async def run(self) -> None:
         """Delete stored segments, and merge the others, until cancelled."""

@@ -64,6 +64,7 @@ class OperatorMetrics:
         if not leads:
             self._states.last_evaluation.value = None
             self._states.journal_entries.value = None
+            self._states.unread_segments.value = None
             self._states.cron_jobs.clear()
             self.keys.forget()
 
@@ -75,9 +76,10 @@ class OperatorMetrics:
         """Note by how much this clock is ahead of the API server's."""
         self._states.clock_skew.value = seconds
 
-    def journal_holds(self, entries: int) -> None:
-        """Note how many stored check-ins wait to be applied."""
+    def journal_holds(self, entries: int, *, unread: int = 0) -> None:
+        """Note how many stored check-ins wait, and how many segments are unreadable."""
         self._states.journal_entries.value = entries
+        self._states.unread_segments.value = unread
 
     def watch_synced(self, resource: str, synced: bool) -> None:
         """Note whether all of a resource is known up to now."""
@@ -150,6 +152,11 @@ class _States:
         )
         self.journal_entries = Fact(
             "journal_entries", "Stored check-ins that wait to be applied.", registry
+        )
+        self.unread_segments = Fact(
+            "journal_unread_segments",
+            "Stored segments that this release cannot read.",
+            registry,
         )
         self.watch_synced = Gauge(
             PREFIX + "watch_synced",
