@@ -1,14 +1,14 @@
 """One sleep for the earliest deadline of all.
 
-The watchdog wakes when something is due, makes sure that what was heard is
-complete up to now, and only then lets the ledger judge. Without that evidence
+The watchdog wakes when a deadline has passed, makes sure that what was heard is
+complete up to it, and only then lets the ledger judge. Without that evidence
 nothing is judged: a deadline is looked at again soon, and silence of ours never
 becomes somebody's Down. It may not decide anything about a monitor itself.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -23,6 +23,10 @@ LONGEST_SLEEP = timedelta(seconds=5)
 """The wall clock may be stepped and the machine may sleep: look again often."""
 
 RETRY_AFTER = timedelta(seconds=2)
+
+AHEAD = timedelta(seconds=0.8)
+"""How long before judging the evidence is read. A deadline is judged a second after it
+has passed, so it has passed by then too; and reading takes up to a second."""
 
 EXPLAINED_WITHIN = 0.1
 """Seconds that a verdict waits for its explanation once the evidence is there."""
@@ -75,6 +79,12 @@ class Watchdog:
         self._changed = asyncio.Event()
         self._blind_since: float | None = None
         self._unjudged: set[Uid] = set()
+        self._foreseen: datetime | None = None
+        """Up to when it was looked at what comes due."""
+        self._explained: set[Uid] = set()
+        """What it was: whose silence was looked into."""
+        self._proven: set[Uid] = set()
+        """Those that had expired by then, and of which all before is known."""
         self.last_turn: float | None = None
         """When the last round ended, in monotonic seconds."""
 
@@ -87,6 +97,7 @@ class Watchdog:
         while True:
             await self.turn()
             await self._sleep()
+            await self._foresee()
 
     async def turn(self) -> None:
         """Judge what is due now."""
@@ -100,41 +111,66 @@ class Watchdog:
         if self._blind_since is None:
             self._observer.evaluated(self._clock.now())
 
+    async def _foresee(self) -> None:
+        """Read the evidence for what is judged in a moment, if something is."""
+        by = self._clock.now() + AHEAD
+        at = self._ledger.wakes.next_at()
+        if at is None or at > by or not self._is_unforeseen(at):
+            return
+        coming = self._ledger.wakes.coming(by=by)
+        self._foreseen, self._explained, self._proven = by, set(coming), set()
+        async with self._explaining(coming):
+            expired = self._expired(coming, by)
+            with suppress(EvidenceError):  # it is asked again when they are due
+                if expired:
+                    await self._evidence.complete(expired)
+                    self._proven = {entry.uid for entry in expired}
+
+    def _is_unforeseen(self, at: datetime) -> bool:
+        return self._foreseen is None or at > self._foreseen
+
+    def _expired(self, uids: Iterable[Uid], now: datetime) -> list[Entry]:
+        """Return the monitors whose deadline silence breaks by then."""
+        entries = filter(None, map(self._ledger.get, uids))
+        return [entry for entry in entries if self._ledger.has_expired(entry, now)]
+
     async def _judge(self, due: list[Uid], *, now: datetime) -> None:
         """Judge what expired with evidence, and what only became late without."""
-        expired = [
-            entry
-            for uid in due
-            if (entry := self._ledger.get(uid)) and self._ledger.has_expired(entry, now)
-        ]
+        expired = self._expired(due, now)
+        unproven = [entry for entry in expired if not self._is_proven(entry)]
         # Also of what is only late: a pod may be gone when its window ends.
-        async with self._explaining(due):
-            if expired:
+        async with self._explaining(set(due) - self._explained):
+            if unproven:
                 try:
-                    await self._evidence.complete(expired)
+                    await self._evidence.complete(unproven)
                 except EvidenceError as error:
-                    blind = {entry.uid for entry in expired}
+                    blind = {entry.uid for entry in unproven}
                     self._postpone(blind, str(error), until=now + RETRY_AFTER)
                     due = [uid for uid in due if uid not in blind]
-                else:
-                    self._unjudged.difference_update(each.uid for each in expired)
+                    expired = [each for each in expired if each.uid not in blind]
+            self._unjudged.difference_update(each.uid for each in expired)
         for uid in due:
             self._ledger.judge(uid, now=now)
+
+    def _is_proven(self, entry: Entry) -> bool:
+        """Tell whether the deadline that has passed is the one that was foreseen."""
+        return (
+            self._foreseen is not None
+            and entry.uid in self._proven
+            and self._ledger.has_expired(entry, self._foreseen)
+        )
 
     def _waits(self, now: datetime) -> bool:
         """Tell whether a window still waits that could not be judged.
 
         It may have gone since, or been reported after all: then nobody is blind.
         """
-        return any(
-            (entry := self._ledger.get(uid)) and self._ledger.has_expired(entry, now)
-            for uid in self._unjudged
-        )
+        return bool(self._expired(self._unjudged, now))
 
     @asynccontextmanager
-    async def _explaining(self, due: Sequence[Uid]) -> AsyncIterator[None]:
+    async def _explaining(self, due: Iterable[Uid]) -> AsyncIterator[None]:
         """Read explanations while the evidence is read, and hardly longer."""
-        entries = [entry for uid in due if (entry := self._ledger.get(uid))]
+        entries = list(filter(None, map(self._ledger.get, due)))
         reading = asyncio.create_task(self._evidence.explain(entries))
         try:
             yield
@@ -168,7 +204,8 @@ class Watchdog:
         at = self._ledger.wakes.next_at()
         span = LONGEST_SLEEP
         if at is not None:
-            span = min(span, max(at - self._clock.now(), timedelta()))
+            early = AHEAD if self._is_unforeseen(at) else timedelta()
+            span = min(span, max(at - early - self._clock.now(), timedelta()))
         self._changed.clear()
         with suppress(TimeoutError):
             async with asyncio.timeout(span.total_seconds()):

@@ -38,10 +38,14 @@ class Witness:
         self.readable = asyncio.Event()
         self.readable.set()
         self.given_up = False
+        self.takes = 0.0
+        self.asked_at: list[float] = []
         self.flaw: Exception | None = None
 
     async def complete(self, entries: Sequence[Entry]) -> None:
         self.asked.append(len(entries))
+        self.asked_at.append(asyncio.get_running_loop().time())
+        await asyncio.sleep(self.takes)
         if self.missing:
             raise EvidenceError(self.missing)
 
@@ -102,6 +106,58 @@ async def test_a_deadline_is_judged_one_second_after_it_has_passed() -> None:
     await kennel.run_until(DEADLINE + 2 * SECOND)
     assert kennel.health is Health.DOWN
     assert kennel.entry.state.changed_at == DEADLINE
+
+
+@pytest.mark.looptime
+async def test_what_takes_long_to_prove_is_judged_in_time_all_the_same() -> None:
+    """It is read when the deadline has passed, and not only when it is judged."""
+    kennel = Kennel()
+    kennel.witness.takes = 0.7
+    await kennel.run_until(DEADLINE + 1.1 * SECOND)
+    assert kennel.health is Health.DOWN
+    [asked_at] = kennel.witness.asked_at
+    assert NOON + asked_at * SECOND > DEADLINE
+
+
+@pytest.mark.looptime
+async def test_what_was_heard_while_the_evidence_was_read_counts() -> None:
+    kennel = Kennel()
+    pinged = kennel.bench.pinged(interval=timedelta(minutes=1), grace=SECOND)
+    kennel.bench.ping(pinged.uid)
+    kennel.witness.takes = 0.7
+    await kennel.run_until(NOON + 61.5 * SECOND)
+    assert kennel.witness.asked == [1]
+    kennel.bench.now = NOON + 61 * SECOND
+    kennel.bench.ping(pinged.uid)
+    await kennel.run_until(NOON + 100 * SECOND)
+    assert pinged.state.health is Health.UP
+    assert kennel.witness.asked == [1]
+
+
+@pytest.mark.looptime
+async def test_evidence_of_one_deadline_is_none_of_the_next() -> None:
+    kennel = Kennel()
+    pinged = kennel.bench.pinged(interval=timedelta(seconds=10), grace=timedelta())
+    kennel.bench.ping(pinged.uid)
+    await kennel.run_until(NOON + 10.5 * SECOND)
+    assert kennel.witness.asked == [1]
+    kennel.bench.now = NOON + 10 * SECOND
+    kennel.bench.ping(pinged.uid)
+    kennel.witness.missing = "the API server does not answer"
+    await kennel.run_until(NOON + 30 * SECOND)
+    assert pinged.state.health is Health.UP
+    assert len(kennel.witness.asked) > 2
+
+
+@pytest.mark.looptime
+async def test_evidence_that_is_missing_ahead_is_asked_for_again_in_time() -> None:
+    kennel = Kennel()
+    kennel.witness.missing = "the API server does not answer"
+    await kennel.run_until(DEADLINE + 0.5 * SECOND)
+    kennel.witness.missing = ""
+    await kennel.run_until(DEADLINE + 1.1 * SECOND)
+    assert kennel.health is Health.DOWN
+    assert kennel.tally.blind_for == 0
 
 
 @pytest.mark.looptime

@@ -48,6 +48,13 @@ class Wakes:
             heapq.heappop(self._heap)
         return None
 
+    def coming(self, *, by: datetime) -> list[Uid]:
+        """Return the monitors whose wake-up comes by then; they stay."""
+        if (at := self.next_at()) is None or at > by:
+            return []
+        found = (each for each in self._heap if each[0] <= by)
+        return [uid for _, turn, uid in found if self._valid.get(uid) == turn]
+
     def take(self, *, now: datetime) -> list[Uid]:
         """Take the monitors whose wake-up has come, the earliest first."""
         taken: list[Uid] = []
