@@ -128,6 +128,12 @@ bench-page: $(READY) ## Measure the status page with MONITORS monitors, in the m
 screenshots: $(READY) ## Take the pictures in docs/images again, in the machine's Chromium
 	@PYTHONPATH=tests $(BIN)/python -m support.screenshots
 
+DAYS ?= 30
+
+.PHONY: bench-month
+bench-month: $(READY) ## Live DAYS days in simulated time (an hour for 30): does anything grow?
+	@PYTHONPATH=tests $(BIN)/python -m bench.bench_month --days $(DAYS)
+
 .PHONY: lint
 lint: $(READY) ## Check style, types and the import direction
 	$(BIN)/ruff check

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import takewhile
 from typing import Any
 
 from aiohttp import web
@@ -117,15 +118,21 @@ class FakeApi:
 
     async def start(self) -> None:
         """Listen, on the same port as before after a stop."""
-        app = web.Application()
-        app.router.add_get("/{path:.*}", self._answer)
         self._runner = web.AppRunner(
-            app, shutdown_timeout=0.01, handler_cancellation=True, access_log=None
+            self._application(),
+            shutdown_timeout=0.01,
+            handler_cancellation=True,
+            access_log=None,
         )
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self._port, reuse_address=True)
         await site.start()
         self._port = self._runner.addresses[0][1]
+
+    def _application(self) -> web.Application:
+        app = web.Application()
+        app.router.add_get("/{path:.*}", self._answer)
+        return app
 
     async def stop(self) -> None:
         """Go down: cut everything, refuse connections."""
@@ -347,13 +354,15 @@ class FakeApi:
         selector = request.query.get("labelSelector")
         end = loop.time() + int(request.query["timeoutSeconds"]) * self.second
         bookmark = min(loop.time() + 60 * self.second, end - 2 * self.second)
+        looked = sent
         while loop.time() < end:
             changed, complete = self._changed, self.version
             if sent < self._compacted:
                 yield line("ERROR", GONE)
                 return
-            for version, kind, of, content in list(self._history):
-                if version > sent and of == plural:
+            news, looked = self._since(looked), complete
+            for version, kind, of, content in news:
+                if of == plural:
                     sent = version
                     if _matches(content, namespace, selector):
                         yield line(kind, content)
@@ -364,6 +373,11 @@ class FakeApi:
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(min(bookmark, end)):
                     await changed.wait()
+
+    def _since(self, version: int) -> list[tuple[int, str, str, Object]]:
+        """Return what happened after a version, the oldest first."""
+        newer = takewhile(lambda each: each[0] > version, reversed(self._history))
+        return list(newer)[::-1]
 
 
 def _matches(content: Object, namespace: str | None, selector: str | None) -> bool:

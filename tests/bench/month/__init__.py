@@ -1,0 +1,1 @@
+"""A month in simulated time: the API server, the life in its cluster, and the clock."""
