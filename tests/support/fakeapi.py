@@ -287,8 +287,9 @@ class FakeApi:
     def _page(self, version: int, start: int, limit: int) -> Object:
         found = self._snapshots[version]
         end = start + limit if limit else len(found)
-        meta = {"resourceVersion": str(version)}
+        meta: Object = {"resourceVersion": str(version)}
         if end < len(found):
+            meta["remainingItemCount"] = len(found) - end
             token = json.dumps([version, end]).encode()
             meta["continue"] = base64.b64encode(token).decode()
         return {"metadata": meta, "items": found[start:end]}

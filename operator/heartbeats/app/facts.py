@@ -6,6 +6,7 @@ that everybody who has to look again does. All of it runs on the operator's loop
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
@@ -28,6 +29,9 @@ from heartbeats.ledger import Ledger, Sighting
 
 logger = logging.getLogger(__name__)
 
+TURN_SECONDS = 0.005
+"""How long monitors are taken over before the loop does something else."""
+
 
 class Facts:
     """Takes what kopf, the reflectors and the journal tell."""
@@ -46,6 +50,7 @@ class Facts:
         self._clock = clock
         self._metrics = metrics
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._handed: deque[Callable[[], None]] = deque()
         self._key_id: str | None = None
         urls.on_delivered = self.delivered
         self.on_odd: Callable[[Any], None] = lambda _body: None
@@ -73,7 +78,21 @@ class Facts:
         loop = self._loop
         if loop is None or loop.is_closed():
             return
-        loop.call_soon_threadsafe(self._read(kind, body))
+        self._handed.append(self._read(kind, body))
+        if len(self._handed) == 1:  # one wake-up for many: it costs as much as reading
+            loop.call_soon_threadsafe(self._take_handed)
+
+    def _take_handed(self) -> None:
+        """Do what was handed over, for a while; the rest in the loop's next turn."""
+        ends_at = self._clock.monotonic() + TURN_SECONDS
+        try:
+            while self._handed:
+                self._handed.popleft()()
+                if self._clock.monotonic() >= ends_at:
+                    break
+        finally:
+            if self._handed and self._loop is not None:
+                self._loop.call_soon(self._take_handed)
 
     def see_monitor(self, kind: str | None, body: Mapping[str, Any]) -> None:
         """Take a monitor as kopf tells it; the kind is None for one of a list."""

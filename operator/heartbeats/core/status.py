@@ -7,7 +7,6 @@ condition times and the word they carry.
 """
 
 import hashlib
-import json
 from datetime import datetime
 from typing import Any
 
@@ -33,7 +32,7 @@ from heartbeats.core.model import (
     Trouble,
 )
 from heartbeats.core.schedule import Timetable, next_deadline
-from heartbeats.core.values import replace
+from heartbeats.core.values import canonical, replace
 from heartbeats.core.verdict import verdict
 
 FORMAT_VERSION = 1
@@ -158,8 +157,7 @@ def _condition(
 
 def digest(status: Json) -> str:
     """Name the content of a status: equal ones need not be written again."""
-    text = json.dumps(status, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(canonical(status)).hexdigest()
 
 
 def from_status(raw: Any) -> State:

@@ -123,6 +123,19 @@ async def test_a_monitor_that_goes_during_the_start_is_not_waited_for(
     await first
 
 
+async def test_the_start_lists_once_however_long_the_reading_takes(
+    desk: Desk,
+) -> None:
+    uid = desk.put("a")
+    first = asyncio.create_task(desk.sweep.first())
+    await until(lambda: "1 monitors" in str(desk.sweep.problem))
+    for _ in range(sweeping.LOOKS // 4):
+        await asyncio.sleep(sweeping.START_SECONDS)
+    desk.bench.monitor("a", PING, uid=uid)
+    await first
+    assert desk.api.count("list") == 1
+
+
 async def test_a_missing_definition_names_the_command(desk: Desk) -> None:
     desk.api.fail(Fault("list", status=404, times=2))
     first = asyncio.create_task(desk.sweep.first())
@@ -157,6 +170,40 @@ async def test_what_a_list_lacks_is_forgotten(
     assert [entry.uid for entry in desk.bench.ledger] == [kept]
     [line] = [each for each in caplog.records if "deleted unseen" in each.message]
     assert vars(line)["uid"] == gone
+
+
+async def test_as_many_as_are_known_are_only_counted(desk: Desk) -> None:
+    """Ten thousand are many to list once a minute."""
+    for number in range(3):
+        desk.known(f"job-{number}")
+    for _ in range(sweeping.WHOLE_EVERY):
+        await desk.sweep.sweep()
+    assert [seen.query.get("limit") for seen in desk.api.seen].count("1") == (
+        sweeping.WHOLE_EVERY - 1
+    )
+
+
+async def test_one_that_came_and_one_that_went_unseen_are_found_in_the_end(
+    desk: Desk,
+) -> None:
+    gone = desk.known("gone")
+    desk.api.delete(MONITORS, "gone", namespace="shop")
+    desk.put("unheard")
+    for _ in range(sweeping.WHOLE_EVERY):
+        await desk.sweep.sweep()
+    assert desk.lost == [gone]
+
+
+async def test_what_cannot_be_read_is_counted_while_it_exists(desk: Desk) -> None:
+    desk.known("good")
+    odd = desk.put("odd")
+    desk.sweep.give_up(monitor_object("odd", uid=odd))
+    await desk.sweep.sweep()
+    assert desk.api.seen[-1].query["limit"] == "1"
+    desk.api.delete(MONITORS, "odd", namespace="shop")
+    await desk.sweep.sweep()
+    await desk.sweep.sweep()
+    assert desk.api.seen[-1].query["limit"] == "1"
 
 
 async def test_a_recreated_monitor_is_another_one(desk: Desk) -> None:

@@ -98,7 +98,10 @@ class Credentials:
 
 
 async def open_session(
-    credentials: Credentials, *, hides_refusals: bool = False
+    credentials: Credentials,
+    *,
+    answers: type[aiohttp.ClientResponse] = aiohttp.ClientResponse,
+    hides_refusals: bool = False,
 ) -> aiohttp.ClientSession:
     """Open a session for this event loop; the caller closes it.
 
@@ -113,6 +116,7 @@ async def open_session(
         middlewares.append(_Authorize(source))
     return aiohttp.ClientSession(
         base_url=credentials.server.rstrip("/") + "/",
+        response_class=answers,
         connector=aiohttp.TCPConnector(
             limit=CONNECTIONS, ssl=credentials.ssl_context or True
         ),

@@ -32,6 +32,8 @@ class ListMeta(msgspec.Struct, frozen=True, gc=False):
 
     version: str = msgspec.field(name="resourceVersion")
     token: str = msgspec.field(default="", name="continue")
+    remaining: int = msgspec.field(default=0, name="remainingItemCount")
+    """How many come after this page; absent where a selector narrows the list."""
 
 
 class Page(msgspec.Struct, frozen=True, gc=False):

@@ -13,6 +13,7 @@ import kopf
 
 from heartbeats.edges.kube.credentials import Credentials, open_session
 from heartbeats.edges.kube.kopf_logs import calm
+from heartbeats.edges.kube.lean_answer import LeanAnswer
 from heartbeats.edges.kube.resources import GROUP, MONITORS, VERSION
 
 MonitorEvent = Callable[[str | None, Mapping[str, Any]], None]
@@ -51,7 +52,9 @@ def registry(credentials: Credentials, on_event: MonitorEvent) -> kopf.OperatorR
     @kopf.on.login(registry=handlers)
     async def login(**_: Any) -> kopf.AiohttpSession:
         # At a 401 kopf closes its session under its own watches, and ends by that.
-        session = await open_session(credentials, hides_refusals=True)
+        session = await open_session(
+            credentials, answers=LeanAnswer, hides_refusals=True
+        )
         return kopf.AiohttpSession(
             server=credentials.server,
             aiohttp_session=session,

@@ -13,7 +13,7 @@ from typing import Any
 
 from heartbeats.core.model import Uid
 from heartbeats.edges.kube import errors
-from heartbeats.edges.kube.client import Client, MetadataList
+from heartbeats.edges.kube.client import METADATA_LIST, Client, MetadataList
 from heartbeats.edges.kube.decode import decode, number
 from heartbeats.edges.kube.objects import ObjectMeta
 from heartbeats.edges.kube.resources import MONITORS
@@ -22,7 +22,13 @@ from heartbeats.ledger import Ledger
 logger = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 60.0
-START_SECONDS = 0.5
+WHOLE_EVERY = 5
+"""Every so many sweeps compare one by one; the others first compare the numbers."""
+
+START_SECONDS = 0.25
+LOOKS = 40
+"""How often it is looked whether those of one list are known by now."""
+
 ABSENT_SECONDS = 2.0
 """How often it is looked whether the definition is there again."""
 
@@ -49,6 +55,7 @@ class MonitorSweep:
         self._on_read = on_read
         self._unheard: set[Uid] = set()
         self._odd: set[Uid] = set()
+        self._turn = 0
         self._is_absent = False
         self._hint = asyncio.Event()
         self.problem: str | None = "monitors have not been listed yet"
@@ -63,23 +70,31 @@ class MonitorSweep:
         """Return when the ledger knows every monitor that exists."""
         while True:
             try:
-                missing = await self._missing()
+                listed = await self._list()
             except errors.NotFound:
                 self.problem = ABSENT
             except errors.KubeError as error:
                 self.problem = f"monitors cannot be listed: {error}"
             else:
-                if not missing:
+                if await self._are_known(listed):
                     self.problem = None
                     return
-                self.problem = f"{missing} monitors have not been read yet"
             logger.debug("Not ready: %s", self.problem)
             await asyncio.sleep(START_SECONDS)
 
-    async def _missing(self) -> int:
-        listed = await self._list()
-        readable = (meta.uid for meta in listed.items if meta.uid not in self._odd)
-        return sum(self._ledger.get(Uid(uid)) is None for uid in readable)
+    async def _are_known(self, listed: MetadataList) -> bool:
+        """Wait until the ledger knows these; False: look again which there are.
+
+        A list of thousands costs the API server a second, just when it has others.
+        """
+        missing = {Uid(meta.uid) for meta in listed.items}
+        for _ in range(LOOKS):
+            missing = {uid for uid in missing - self._odd if not self._ledger.get(uid)}
+            if not missing:
+                return True
+            self.problem = f"{len(missing)} monitors have not been read yet"
+            await asyncio.sleep(START_SECONDS)
+        return False
 
     async def _list(self) -> MetadataList:
         """List what exists; raises NotFound while the definition does not."""
@@ -147,7 +162,7 @@ class MonitorSweep:
         """Say that nothing can be monitored: all monitors went with the definition."""
         if self.problem is None:
             logger.error("Nothing is monitored any more: %s", ABSENT)
-        self.problem = ABSENT
+        self.problem, self._is_absent = ABSENT, True
 
     def _note_presence(self) -> None:
         if self.problem is not None:
@@ -156,15 +171,29 @@ class MonitorSweep:
 
     async def sweep(self) -> None:
         """Forget the monitors that were known before a list that lacks them."""
+        self._turn = (self._turn + 1) % WHOLE_EVERY
+        is_calm = not self._unheard and not self._is_absent
+        if self._turn and is_calm and await self._are_as_many():
+            return
         known = {entry.uid for entry in self._ledger}
         listed = await self._compare()
         self._listen({Uid(meta.uid) for meta in listed.items} - known - self._odd)
+
+    async def _are_as_many(self) -> bool:
+        """Tell whether as many exist as are known, by one small request."""
+        page = await self._client.list_page(
+            MONITORS, namespace=self._namespace, limit=1, accept=METADATA_LIST
+        )
+        exist = len(page.items or ()) + page.metadata.remaining
+        return exist == len(self._ledger) + len(self._odd)
 
     async def _compare(self) -> MetadataList:
         """List what exists, and forget what was known before and does not."""
         known = {entry.uid for entry in self._ledger}
         listed = await self._list()
-        for uid in known - {Uid(meta.uid) for meta in listed.items}:
+        exist = {Uid(meta.uid) for meta in listed.items}
+        self._odd &= exist
+        for uid in known - exist:
             logger.info("A monitor was deleted unseen", extra={"uid": uid})
             self._on_lost(uid)
         return listed
