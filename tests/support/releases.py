@@ -65,13 +65,13 @@ def make_next(folder: Path) -> Path:
 def definition_of_next(kube: Kube) -> Iterator[None]:
     """Install the next release's definition, and this release's again after."""
     name = "heartbeatmonitors.heartbeats.dev"
-    definition = kube.get(CRDS, None, name)
-    kube.replace(_with_outlook(definition))
+    before = kube.get(CRDS, None, name)
+    kube.replace(_with_outlook(before))
     try:
         yield
     finally:
-        definition["metadata"].pop("resourceVersion")
-        kube.replace(definition)
+        now = kube.get(CRDS, None, name)
+        kube.replace({**now, "spec": before["spec"]})
 
 
 def _with_outlook(definition: Object) -> Object:

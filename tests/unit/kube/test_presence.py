@@ -124,6 +124,39 @@ async def test_a_refusal_is_told_within_a_second(api: MemoryApi) -> None:
     running.cancel()
 
 
+@pytest.mark.looptime
+async def test_the_last_seconds_of_a_replica_that_ends_are_proven(
+    api: MemoryApi, clock: SetClock
+) -> None:
+    """In a rolling update the next one was there before: nobody was unheard."""
+    running = asyncio.create_task(replica(api).run())
+    await asyncio.sleep(0.5)
+    clock.turn(3 * SECOND)
+    running.cancel()
+    await asyncio.wait([running])
+    spec = api.held(LEASES, "heartbeats-ping-a", SYSTEM)["spec"]
+    assert spec["renewTime"] == clock.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    assert running.cancelled()
+
+
+@pytest.mark.looptime
+async def test_an_api_server_that_does_not_answer_holds_up_no_end(
+    api: MemoryApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = asyncio.create_task(replica(api).run())
+    await asyncio.sleep(0.5)
+
+    async def never(*_: object, **__: object) -> bytes:
+        await asyncio.Event().wait()
+        return b""
+
+    monkeypatch.setattr(api, "apply", never)
+    running.cancel()
+    async with asyncio.timeout(1.5):
+        await asyncio.wait([running])
+    assert running.cancelled()
+
+
 @pytest.mark.parametrize("odd", ["", "soon/later", "2026-01-01/x", "a/b/c", ",,"])
 def test_an_odd_annotation_tells_nothing(odd: str) -> None:
     meta = ObjectMeta(

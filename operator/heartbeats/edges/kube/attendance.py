@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 SAME_REFUSAL_WITHIN: Final = timedelta(seconds=10)
 TOLD_AGAIN_AFTER: Final = 1.0
 """In seconds: refusals come by the thousand."""
+LEFT_WITHIN: Final = timedelta(seconds=1)
+"""The last proof must not hold up the end: two seconds are promised for all of it."""
 
 
 class Attendance:
@@ -49,7 +51,16 @@ class Attendance:
         self._failure: type[Exception] | None = None
 
     async def run(self) -> None:
-        """Prove the presence again and again."""
+        """Prove the presence again and again, and once more at the end.
+
+        Else the last seconds of a replica that is replaced would count as unheard.
+        """
+        try:
+            await self._renew_always()
+        finally:
+            await self.renew(within=LEFT_WITHIN)
+
+    async def _renew_always(self) -> None:
         while True:
             await self.renew()
             await asyncio.sleep(TOLD_AGAIN_AFTER)
@@ -72,14 +83,14 @@ class Attendance:
             del self._refusals[:-MOST_REFUSALS]
         self._has_news.set()
 
-    async def renew(self) -> None:
+    async def renew(self, *, within: timedelta = RENEWED_EVERY) -> None:
         """Prove that this replica is there now; a failure is made up for later."""
         now = self._client.clock.now()
         broken = self._renewed_at is None or now - self._renewed_at > ALIVE_FOR
         if broken or self._began_at is None or now < self._began_at:
             self._name, self._began_at = f"heartbeats-ping-{self._new_name()}", now
         try:
-            async with asyncio.timeout(RENEWED_EVERY.total_seconds()):
+            async with asyncio.timeout(within.total_seconds()):
                 await self._client.apply(
                     LEASES,
                     self._name,
