@@ -154,7 +154,11 @@ class Process:
         config = self._config
         host, port = config.page_address.host, config.page_address.port
         place = Place(
-            operator.public_url, config.own_namespace, port, is_loopback(host)
+            operator.public_url,
+            config.own_namespace,
+            port,
+            is_local=is_loopback(host),
+            has_secrets=config.ping_secrets,
         )
         page = StatusPage(operator, self._clock, operator.follows, place)
         operator.on_change, operator.on_begin = page.mark, page.forget

@@ -442,6 +442,15 @@ async def test_a_ping_monitor_tells_how_to_ping_it_without_its_token(
     assert "describe cronjob" not in page.said
 
 
+async def test_no_secret_is_named_where_none_is_written(known: Known) -> None:
+    known.entries = [entry("a")]
+    page = StatusPage(known, SetClock(), place=Place(has_secrets=False))
+    async with Listener(page.application(), Address("127.0.0.1", 0)) as listener:
+        shown = await read(f"{listener.url}/monitors/shop/a")
+    assert "heartbeats url shop/a To report a run" in shown.said
+    assert "get secret" not in shown.said
+
+
 async def test_deadline_runs_and_conditions_are_shown(url: str, known: Known) -> None:
     run = ActiveRun(id="r", started_at=NOW - 5 * MINUTE, slot_at=NOW - 6 * MINUTE)
     rules = policy(max_runtime=HOUR)

@@ -53,6 +53,8 @@ class Place:
     """Of the page."""
     is_local: bool = True
     """Whether the page listens for its own machine only."""
+    has_secrets: bool = True
+    """Whether ping URLs are delivered in Secrets."""
 
 
 DEFAULT_PLACE: Final = Place()
@@ -133,8 +135,11 @@ class StatusPage:
     async def _monitor(self, request: web.Request) -> web.Response:
         seen = self._seen(request)
         context = views.monitor(seen, self._place.service, self._clock.now())
-        version = {"version": self._changes.version}
-        return await render.page("monitor.html", context | version)
+        more = {
+            "version": self._changes.version,
+            "has_secrets": self._place.has_secrets,
+        }
+        return await render.page("monitor.html", context | more)
 
     async def _badge(self, request: web.Request) -> web.Response:
         seen = self._seen(request)
