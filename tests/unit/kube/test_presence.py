@@ -1,6 +1,7 @@
 """Leases prove that somebody heard; a break in them is never covered."""
 
 import asyncio
+import logging
 from datetime import timedelta
 
 import pytest
@@ -82,6 +83,21 @@ async def test_one_failed_renewal_is_no_break(api: MemoryApi, clock: SetClock) -
     clock.turn(RENEWED_EVERY)
     await attendance.renew()
     assert leases(api) == ["heartbeats-ping-a"]
+
+
+async def test_that_it_cannot_be_proven_is_said_once(
+    api: MemoryApi, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is tried each second while pings are refused."""
+    caplog.set_level(logging.INFO)
+    attendance = replica(api)
+    api.refuse("PATCH", errors.ServerError("etcd is full"), times=5)
+    for _ in range(5):
+        await attendance.renew()
+    assert caplog.text.count("is not proven: etcd is full") == 1
+    await attendance.renew()
+    await attendance.renew()
+    assert caplog.text.count("is proven again") == 1
 
 
 async def test_a_clock_that_was_set_back_begins_a_new_lease(
