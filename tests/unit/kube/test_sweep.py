@@ -136,6 +136,21 @@ async def test_the_start_lists_once_however_long_the_reading_takes(
     assert desk.api.count("list") == 1
 
 
+async def test_a_sweep_during_a_long_start_does_not_end_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(sweeping, "SWEEP_SECONDS", 0.001)
+    desk.put("a")
+    tasks = [asyncio.create_task(each()) for each in (desk.sweep.first, desk.sweep.run)]
+    await until(lambda: desk.listened_anew > 2)
+    assert desk.sweep.problem == "1 monitors have not been read yet"
+    assert "The CRD is there again" not in caplog.text
+    for each in tasks:
+        each.cancel()
+    await asyncio.wait(tasks)
+
+
 async def test_a_missing_definition_names_the_command(desk: Desk) -> None:
     desk.api.fail(Fault("list", status=404, times=2))
     first = asyncio.create_task(desk.sweep.first())

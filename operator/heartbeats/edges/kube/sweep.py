@@ -165,9 +165,10 @@ class MonitorSweep:
         self.problem, self._is_absent = ABSENT, True
 
     def _note_presence(self) -> None:
-        if self.problem is not None:
+        """Be well again, unless another problem is `first`'s to solve."""
+        if self.problem == ABSENT:
             logger.info("The CRD is there again")
-        self.problem = None
+            self.problem = None
 
     async def sweep(self) -> None:
         """Forget the monitors that were known before a list that lacks them."""
