@@ -12,6 +12,7 @@ from enum import Enum, auto
 
 from heartbeats.core.cron import Cron, parse
 from heartbeats.core.model import ActiveRun, Policy, Source, State
+from heartbeats.core.values import Struct
 
 LATE_AFTER = timedelta(seconds=15)
 """How long after its slot a CronJob's run may appear before it counts as late:
@@ -82,8 +83,7 @@ class Expiry(Enum):
     FINISH = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Deadline:
+class Deadline(Struct, frozen=True):
     """The instant at which silence about something becomes a bad run."""
 
     at: datetime

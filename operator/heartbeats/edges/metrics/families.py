@@ -14,6 +14,7 @@ from typing import Final
 from heartbeats.core import durations
 from heartbeats.core.model import Health, Kind, State
 from heartbeats.core.schedule import next_deadline
+from heartbeats.core.values import Struct
 from heartbeats.core.verdict import verdict
 from heartbeats.ledger.entries import Entry
 
@@ -22,8 +23,7 @@ IDENTITY: Final = ("namespace", "heartbeatmonitor")
 OUTCOMES: Final = (Kind.SUCCESS, Kind.FAILURE)
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """A monitor as it was when the scrape began; states are frozen."""
 
     identity: str
