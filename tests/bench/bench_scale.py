@@ -56,6 +56,9 @@ class Scale:
     async def measure(self, size: int, at_once: int) -> None:
         """Grow to a size, and measure everything there."""
         say = self.rig.progress.line
+        fresh = range(self.fleet.size, size)
+        """Those of earlier sizes are Down already."""
+        one, many = fresh[:1], fresh[1 : at_once + 1]
         say(f"Creating CronJobs, Jobs and monitors up to {size:,} …")
         began = time.monotonic()
         await self.fleet.grow(
@@ -75,9 +78,9 @@ class Scale:
             found |= await self._idle(operator)
             found |= _scrapes(operator)
             found |= await self._job_events(operator)
-            say(f"{size:,}: one deadline, then {min(at_once, size):,} at one instant")
-            found |= await self._deadlines(operator, 1, "one")
-            found |= await self._deadlines(operator, min(at_once, size), "many")
+            say(f"{size:,}: one deadline, then {len(many):,} at one instant")
+            found |= await self._deadlines(operator, one, "one")
+            found |= await self._deadlines(operator, many, "many")
             found["rss_mb_end"] = round(operator.resident_mb)
         finally:
             operator.stop()
@@ -146,16 +149,17 @@ class Scale:
             "job_events_cpu_percent": round(100 * used / took, 1),
         }
 
-    async def _deadlines(self, operator: Role, count: int, what: str) -> dict[str, Any]:
+    async def _deadlines(
+        self, operator: Role, which: range, what: str
+    ) -> dict[str, Any]:
         """Let so many runs not appear, all due at one instant; nobody creates Jobs."""
+        count = len(which)
         now = SystemClock().now()
         ahead = timedelta(seconds=45 + count / 100)
         slot = (now + ahead).replace(second=0, microsecond=0) + timedelta(minutes=1)
         schedule = f"{slot.minute} {slot.hour} * * *"
-        first = 0 if count > 1 else self.fleet.size - 1
 
-        async def edit(number: int) -> None:
-            index = first + number
+        async def edit(index: int) -> None:
             await self.client.merge(
                 CRON_JOBS,
                 name_of(index),
@@ -163,41 +167,49 @@ class Scale:
                 namespace=namespace_of(index),
             )
 
-        await in_parallel(range(count), edit)
+        await in_parallel(which, edit)
         due_at = slot + timedelta(seconds=10)
         before = _histogram(operator)
         wait = (due_at - SystemClock().now()).total_seconds()
         await asyncio.sleep(max(wait + 3.0, 0))
         after = _histogram(operator)
-        found = {
+        found: dict[str, Any] = {
+            f"{what}_count": count,
             f"{what}_told": round(after["+Inf"] - before["+Inf"]),
             f"{what}_lag_s_p99_at_most": _quantile(before, after, 0.99),
         }
-        began = time.monotonic()
-        deadline = began + 60 + count / 15
+        deadline = time.monotonic() + 60 + count / 15
+        names = {name_of(index) for index in which}
         while time.monotonic() < deadline:
-            down, told = await asyncio.to_thread(self._told, count)
+            down, told = await asyncio.to_thread(self._told, names)
             self.rig.progress.tick(f"{down:,} statuses Down, {told:,} Events")
             since = (SystemClock().now() - due_at).total_seconds()
-            if down >= count and f"{what}_all_statuses_s" not in found:
-                found[f"{what}_all_statuses_s"] = round(since, 1)
-            if told >= count and f"{what}_all_events_s" not in found:
-                found[f"{what}_all_events_s"] = round(since, 1)
+            if down >= count:
+                found.setdefault(f"{what}_all_statuses_s", round(since, 1))
+            if told >= count:
+                found.setdefault(f"{what}_all_events_s", round(since, 1))
             if down >= count and told >= count:
                 break
             await asyncio.sleep(1)
         return found
 
-    def _told(self, count: int) -> tuple[int, int]:
-        """Count the monitors whose status says Down, and the Events that say so."""
+    def _told(self, names: set[str]) -> tuple[int, int]:
+        """Count those whose status says Down, and the Events that say so of them."""
+        monitors = self.rig.kube.items(MONITORS)
         down = sum(
-            each.get("status", {}).get("state") == "Down"
-            for each in self.rig.kube.items(MONITORS)
+            each["metadata"]["name"] in names
+            and each.get("status", {}).get("state") == "Down"
+            for each in monitors
         )
-        if down < count:
+        if down < len(names):
             return down, 0
         events = self.rig.kube.items(EVENTS)
-        return down, sum(each.get("reason") == "RunMissed" for each in events)
+        about = {
+            each["regarding"]["name"]
+            for each in events
+            if each["reason"] == "RunMissed"
+        }
+        return down, len(about & names)
 
 
 def _metrics(operator: Role) -> list[str]:
