@@ -109,6 +109,20 @@ def test_it_holds_what_is_locked_and_nothing_else(image: Image) -> None:
     assert "kubernetes" not in found
 
 
+def test_it_holds_every_file_of_the_package(image: Image) -> None:
+    """Those that are no code too: the page's, the control plane's."""
+    here = ROOT / "operator" / "heartbeats"
+    [there] = image.files.glob("opt/heartbeats/lib/python3*/site-packages/heartbeats")
+    wanted = {name for name in files_in(here) if not name.endswith(".pyc")}
+    found = {name for name in files_in(there) if not name.endswith(".pyc")}
+    assert found == wanted
+
+
+def files_in(folder: Path) -> set[str]:
+    """Return the names of all files in a folder."""
+    return {str(e.relative_to(folder)) for e in folder.rglob("*") if e.is_file()}
+
+
 def test_nothing_of_ours_can_be_changed_by_who_runs_it(image: Image) -> None:
     ours = [image.files / "opt", *(image.files / "opt").rglob("*")]
     assert len(ours) > 1000
