@@ -106,17 +106,21 @@ class Vigil:
             assert_well(process)
 
     def _check_acknowledged(self) -> None:
-        """Check that each ping that was answered with 200 has one line."""
+        """Check that each ping that was answered with 200 is one check-in.
+
+        Its line may come twice, under one id, when what it led to could not be stored.
+        """
         acknowledged = self.job.acknowledged
         assert acknowledged
         wait_journal_empty(self.kube)
-        until(lambda: not acknowledged - set(self._logged()))
-        counted = [each for each in self._logged() if each in acknowledged]
+        until(lambda: not acknowledged - {run for run, _ in self._logged()})
+        counted = {each for each in self._logged() if each[0] in acknowledged}
         assert len(counted) == len(acknowledged)
 
-    def _logged(self) -> list[str]:
+    def _logged(self) -> list[tuple[str, str]]:
+        """Return the run and the id of each line about the job that pings."""
         lines = self.apart.lines(self.namespace, JOB)
-        return [each["run_id"] for each in lines if "run_id" in each]
+        return [(each["run_id"], each["id"]) for each in lines if "run_id" in each]
 
 
 def assert_well(process: Process) -> None:
