@@ -15,8 +15,9 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	&& echo $$python && break; done)
 
 # The installed kubectl, else the one that was built for the local cluster.
-KUBECTL = $(shell command -v kubectl || $(BIN)/python -c \
-	'from heartbeats.cluster.build import kubectl_path as path; print(path() or "kubectl")')
+BUILT_KUBECTL = $(BIN)/python -c \
+	'from heartbeats.cluster.build import kubectl_path as path; print(path() or "kubectl")'
+KUBECTL = $(shell command -v kubectl || $(BUILT_KUBECTL))
 
 # No directory of the checkout can shadow a module of the standard library.
 export PYTHONSAFEPATH := 1
@@ -172,10 +173,15 @@ manifests: $(READY) ## Make install.yaml, the PrometheusRule and the chart's cop
 	@PYTHONPATH=tests $(BIN)/python -m support.prometheus_rule --runbooks "$(RUNBOOKS)"
 	@PYTHONPATH=tests $(BIN)/python -m support.installs
 
+.PHONY: docs
+docs: $(READY) ## Make docs/reference.md from the definition
+	@PYTHONPATH=tests $(BIN)/python -m support.reference
+
 .PHONY: cluster
-cluster: $(READY) ## Start a local cluster and link its kubeconfig to .cluster/kubeconfig
+cluster: $(READY) ## Start a local cluster; .cluster has links to its kubeconfig and to a kubectl
 	@kubeconfig=$$($(BIN)/heartbeats cluster up --name $(NAME)) \
 	&& mkdir -p .cluster && ln -sfn "$$kubeconfig" .cluster/kubeconfig \
+	&& ln -sfn "$$($(BUILT_KUBECTL))" .cluster/kubectl \
 	&& echo .cluster/kubeconfig
 
 .PHONY: cluster-down
@@ -189,6 +195,10 @@ run: cluster ## Run the operator on it, as the cluster's administrator
 	$(KUBECTL) --kubeconfig .cluster/kubeconfig apply --server-side -k manifests/rights
 	$(BIN)/heartbeats run --kubeconfig .cluster/kubeconfig --ping-address 127.0.0.1:8080 \
 		--metrics-address 127.0.0.1:9090 --health-address 127.0.0.1:8081
+
+.PHONY: alerts
+alerts: $(READY) ## Run Prometheus and Alertmanager with the shipped rules beside it; OPTIONS=--help tells more
+	@PYTHONPATH=tests $(BIN)/python -m support.alerts --link-in .cluster $(OPTIONS)
 
 .PHONY: clean
 clean: ## Remove the virtual environment and what tools have cached here
