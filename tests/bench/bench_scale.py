@@ -39,6 +39,7 @@ _IDLE_SECONDS = 30.0
 _EVENT_SECONDS = 15
 _EVENTS_PER_SECOND = 300
 _SCRAPES = 5
+_PINGED = 200
 _LAG = "heartbeat_operator_detection_lag_seconds"
 _WRITES = "heartbeat_operator_api_writes_total{"
 _REQUESTS = "apiserver_request_total{"
@@ -52,6 +53,8 @@ class Scale:
     client: Client
     fleet: Fleet
     figures: dict[str, dict[str, Any]] = field(default_factory=dict)
+    pinged: bool = False
+    """There are monitors to ping."""
 
     async def measure(self, size: int, at_once: int) -> None:
         """Grow to a size, and measure everything there."""
@@ -77,6 +80,7 @@ class Scale:
             await self._until_quiet(operator)
             found |= await self._idle(operator)
             found |= _scrapes(operator)
+            found |= await self._pings_beside_scrapes(operator)
             found |= await self._job_events(operator)
             say(f"{size:,}: one deadline, then {len(many):,} at one instant")
             found |= await self._deadlines(operator, one, "one")
@@ -123,6 +127,30 @@ class Scale:
         lines = text.decode().splitlines()
         found = (each for each in lines if each.startswith(_REQUESTS))
         return sum(float(each.rpartition(" ")[2]) for each in found)
+
+    async def _pings_beside_scrapes(self, operator: Role) -> dict[str, Any]:
+        """Ping one monitor after the other, alone and while somebody scrapes."""
+        if not self.pinged:
+            self.rig.create_monitors(_PINGED)
+            self.pinged = True
+        ping = self.rig.start("ping")
+        try:
+            urls = self.rig.urls(ping, _PINGED)
+            await asyncio.sleep(2)
+            alone = await asyncio.to_thread(_ping_all, urls)
+            beside, _ = await asyncio.gather(
+                asyncio.to_thread(_ping_all, urls),
+                asyncio.to_thread(_scrapes, operator),
+            )
+        finally:
+            ping.stop()
+        return {
+            "ping_ms_p99_alone": round(1000 * statistics.quantiles(alone, n=100)[98]),
+            "ping_ms_p99_scraped": round(
+                1000 * statistics.quantiles(beside, n=100)[98]
+            ),
+            "ping_ms_most_scraped": round(1000 * max(beside)),
+        }
 
     async def _job_events(self, operator: Role) -> dict[str, Any]:
         cpu, began = operator.cpu_seconds, time.monotonic()
@@ -247,6 +275,18 @@ def _quantile(before: dict[str, float], after: dict[str, float], q: float) -> st
         if total and count - before[bound] >= q * total:
             return bound
     return "none"
+
+
+def _ping_all(urls: list[str]) -> list[float]:
+    """Return how long each ping took, in seconds; they last some seconds together."""
+    spans: list[float] = []
+    for url in urls:
+        began = time.monotonic()
+        with urlopen(url, timeout=10) as answer:  # noqa: S310 - our own
+            answer.read()
+        spans.append(time.monotonic() - began)
+        time.sleep(0.03)
+    return spans
 
 
 def _scrapes(operator: Role) -> dict[str, Any]:
