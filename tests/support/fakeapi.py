@@ -88,6 +88,9 @@ def line(kind: str, content: Object) -> bytes:
     return json.dumps({"type": kind, "object": content}).encode() + b"\n"
 
 
+_ROUNDED = 1e-4
+"""Seconds: a loop of simulated time rounds, and a timer may ring a little early."""
+
 GONE = status(410, "Expired", "too old resource version")
 
 
@@ -356,7 +359,7 @@ class FakeApi:
         end = loop.time() + int(request.query["timeoutSeconds"]) * self.second
         bookmark = min(loop.time() + 60 * self.second, end - 2 * self.second)
         looked = sent
-        while loop.time() < end:
+        while loop.time() < end - _ROUNDED:
             changed, complete = self._changed, self.version
             if sent < self._compacted:
                 yield line("ERROR", GONE)
@@ -367,7 +370,7 @@ class FakeApi:
                     sent = version
                     if _matches(content, namespace, selector):
                         yield line(kind, content)
-            if loop.time() >= bookmark:
+            if loop.time() >= bookmark - _ROUNDED:
                 bookmark = loop.time() + 60 * self.second
                 meta = {"resourceVersion": str(complete)}
                 yield line("BOOKMARK", {"metadata": meta})
