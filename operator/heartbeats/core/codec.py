@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
+from sys import intern
 from typing import Any, TypeVar
 
 from heartbeats.core.values import fields
@@ -21,6 +22,10 @@ Json = dict[str, Any]
 FIRST_YEAR, LAST_YEAR = 1969, 2500
 LONGEST_SPAN = timedelta(days=3660)
 """What lies beyond was written by nobody here, and sums with it would overflow."""
+
+SHARED = 8192
+"""So many instants and spans are in memory once, however many monitors name them: slots
+are the same for all whose schedules are."""
 
 EMPTY: tuple[Any, ...] = ((), "")
 """What says nothing and is left out."""
@@ -49,6 +54,7 @@ def write_instant(at: datetime) -> str:
     return text + "Z"
 
 
+@lru_cache(maxsize=SHARED)
 def read_instant(text: Any) -> datetime:
     """Read an RFC 3339 instant as aware UTC; raises ValueError or TypeError."""
     at = datetime.fromisoformat(text)
@@ -62,6 +68,10 @@ def _read_known_instant(text: Any) -> datetime:
     if not FIRST_YEAR < at.year < LAST_YEAR:
         raise ValueError(f"{text} is not of our time")
     return at
+
+
+def _read_word(value: Any) -> str:
+    return intern(_read_text(value))
 
 
 def _read_text(value: Any) -> str:
@@ -95,13 +105,20 @@ def _write_span(span: timedelta) -> int:
 
 
 def _read_span(value: Any) -> timedelta:
-    span = timedelta(milliseconds=_read_number(value))
+    return _span(_read_number(value))
+
+
+@lru_cache(maxsize=SHARED)
+def _span(milliseconds: int) -> timedelta:
+    span = timedelta(milliseconds=milliseconds)
     if not timedelta() <= span <= LONGEST_SPAN:
         raise ValueError("too long a time")
     return span
 
 
 TEXT = Form(str, _read_text)
+WORD = Form(str, _read_word)
+"""One of a few texts: it is in memory once, however many say it."""
 NUMBER = Form(int, _read_number)
 FLAG = Form(bool, _read_flag)
 INSTANT = Form(write_instant, _read_known_instant)

@@ -13,6 +13,7 @@ from heartbeats.core.codec import (
     NUMBER,
     TEXT,
     TEXTS,
+    WORD,
     Field,
     Form,
     limited,
@@ -63,7 +64,7 @@ _ACTIVE_RUN = (
     Field("excused", "excused", FLAG),
 )
 _RUN = (
-    Field("outcome", "outcome", TEXT),
+    Field("outcome", "outcome", WORD),
     Field("at", "time", INSTANT),
     Field("id", "id", limited(128)),
     Field("slot_at", "slotTime", INSTANT),
