@@ -129,7 +129,7 @@ class Watching:
         for stream in self.streams:
             if not stream.synced.is_set():
                 return f"{stream.selection.resource.plural} are not read yet"
-        return self.sweep.problem or self.freshness.problem()
+        return self.sweep.problem or self.kopf.problem or self.freshness.problem()
 
     def last_kopf_turn(self) -> float:
         """Tell when kopf's loop last gave a sign of life, or was started."""

@@ -73,6 +73,7 @@ ADDRESS = AddressType()
 @click.option(
     "--operator-namespace",
     "own_namespace",
+    envvar="HEARTBEATS_OPERATOR_NAMESPACE",
     default=OWN_NAMESPACE,
     show_default=True,
     help="Where the journal, Leases and the signing key live.",

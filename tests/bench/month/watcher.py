@@ -18,6 +18,7 @@ class Watcher:
         self._on_event = on_event
         self._clock = clock
         self.restarts = 0
+        self.problem: str | None = None
         self.last_turn: float | None = None
 
     def start(self) -> None:

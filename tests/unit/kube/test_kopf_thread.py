@@ -72,6 +72,23 @@ async def running(
         assert not thread._thread.is_alive()
 
 
+async def test_a_kopf_that_ends_again_and_again_is_a_problem_until_it_lives(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In a pod without a user name it once did so while the replica said Ready."""
+
+    async def ends(_: dict[str, Any]) -> None:
+        raise OSError("no username set in the environment")
+
+    stage = Stage(*[ends] * kopf_thread.SHORT_LIVES)
+    async with running(monkeypatch, stage) as thread:
+        assert thread.problem is None
+        await stage.started(kopf_thread.SHORT_LIVES + 1)
+        assert thread.problem == "kopf ended 3 times in a row: see the log"
+        monkeypatch.setattr(kopf_thread, "SHORT_SECONDS", 0.0)
+        assert thread.problem is None
+
+
 async def test_kopf_runs_in_a_thread_of_its_own_until_it_is_stopped(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -22,6 +22,10 @@ logger = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 1.0
 STOP_SECONDS = 1.5
+SHORT_SECONDS = 10.0
+"""A life of kopf that was shorter was of no use."""
+SHORT_LIVES = 3
+"""So many in a row are no accident: this replica hears of no monitor."""
 
 _IDENTITY: Any = "heartbeats"
 """Only peering would use it. Unless told, kopf asks for the user's name, and ends where
@@ -49,6 +53,8 @@ class KopfThread:
         self._work: asyncio.Task[None] | None = None
         self._thread = threading.Thread(target=self._run, name="kopf", daemon=True)
         self.restarts = -1
+        self._short_lives = 0
+        self._began = clock.monotonic()
         self.last_turn: float | None = None
         """When kopf's loop last answered a `probe`, by the monotonic clock."""
 
@@ -74,6 +80,16 @@ class KopfThread:
         if loop is not None and work is not None:
             self._call(loop, work.cancel)
 
+    @property
+    def problem(self) -> str | None:
+        """Say that kopf ends as soon as it is started; None: it runs, or soon does."""
+        if self._short_lives < SHORT_LIVES or self._has_lived():
+            return None
+        return f"kopf ended {self._short_lives} times in a row: see the log"
+
+    def _has_lived(self) -> bool:
+        return self._clock.monotonic() - self._began >= SHORT_SECONDS
+
     def probe(self) -> None:
         """Ask kopf's loop for a sign of life; it comes later, in `last_turn`."""
         loop = self._loop
@@ -93,6 +109,7 @@ class KopfThread:
     def _run(self) -> None:
         while not self._stopping.is_set():
             self.restarts += 1
+            self._began = self._clock.monotonic()
             try:
                 asyncio.run(self._operate())
             except asyncio.CancelledError:
@@ -104,6 +121,7 @@ class KopfThread:
             else:
                 if not self._stopping.is_set():
                     logger.warning("kopf ended by itself; it is started again")
+            self._short_lives = 0 if self._has_lived() else self._short_lives + 1
             self._stopping.wait(PAUSE_SECONDS)
 
     async def _operate(self) -> None:
