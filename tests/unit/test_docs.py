@@ -8,7 +8,8 @@ import click
 import pytest
 
 from heartbeats.cli import main
-from support.proofs import ROOT
+from support.alert_rules import exported
+from support.proofs import ROOT, tables
 from support.written import Command, anchors, commands, fences, links, pages
 
 COMMANDS = commands()
@@ -16,6 +17,7 @@ TARGETS = set(
     re.findall(r"^([a-z][a-z0-9-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE)
 )
 README = (ROOT / "README.md").read_text()
+FAMILY = re.compile(r"_(?:bucket|sum|count)$")
 FILLED_IN = {"$?": "0"}
 SUBCOMMAND = re.compile(r"`(?:kubectl )?heartbeats ([a-z]+)((?: --[a-z-]+)*)[^`]*`")
 
@@ -81,6 +83,24 @@ def test_every_file_that_kubectl_is_given_exists(command: Command) -> None:
             assert folder.exists(), value
             if option == "-k":
                 assert (folder / "kustomization.yaml").is_file(), value
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_metric_that_is_named_is_exported(page: Path) -> None:
+    known = exported()
+    for name in re.findall(
+        r"\bheartbeat_(?:monitor|operator)_\w+[a-z]", page.read_text()
+    ):
+        assert name in known or FAMILY.sub("", name) in known, name
+
+
+def test_the_sizes_that_operations_tells_are_those_that_were_measured() -> None:
+    section = (ROOT / "docs" / "operations.md").read_text().partition("## How big")[2]
+    [table, *_] = tables(section)
+    measured = (ROOT / "docs" / "benchmarks.md").read_text()
+    assert len(table) > 5
+    for row in table[2:]:
+        assert row[1] in measured, f"{row[0]}: {row[1]} is no longer in benchmarks.md"
 
 
 def test_there_are_commands_of_every_kind_to_check() -> None:

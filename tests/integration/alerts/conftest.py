@@ -1,17 +1,5 @@
 """Fixtures of tests with a real Prometheus and Alertmanager."""
 
-import sys
+from support.alert_fixture import alert_tools
 
-import pytest
-
-from heartbeats.cluster.progress import Progress
-from support.alert_tools import AlertTools, build_alert_tools
-
-
-@pytest.fixture(scope="session")
-def alert_tools(pytestconfig: pytest.Config) -> AlertTools:
-    """Build the programs, or find them in the cache."""
-    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
-    # The first build takes minutes: a person must see that.
-    with capture.global_and_fixture_disabled():
-        return build_alert_tools(Progress(sys.stderr))
+__all__ = ["alert_tools"]
