@@ -112,6 +112,12 @@ def test_the_readme_begins_with_the_demo_and_the_tests() -> None:
     assert (first.words, second.words) == (("make", "demo"), ("make", "test"))
 
 
+def test_the_readme_leads_to_every_page() -> None:
+    linked = {link.partition("#")[0] for link in links(ROOT / "README.md")}
+    there = {str(page.relative_to(ROOT)) for page in (ROOT / "docs").glob("*.md")}
+    assert there <= linked
+
+
 def test_the_readme_s_short_path_is_that_of_the_quickstart_which_a_test_runs() -> None:
     section = README.partition("\n## Five minutes")[2].partition("\n## ")[0]
     lines = re.findall(
