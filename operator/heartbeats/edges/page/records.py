@@ -14,7 +14,6 @@ from aiohttp import web
 
 from heartbeats.core.codec import write_instant
 from heartbeats.core.model import Incident
-from heartbeats.core.status import to_status
 from heartbeats.edges.page import words
 from heartbeats.edges.page.render import HEADERS
 from heartbeats.edges.page.search import Found
@@ -93,16 +92,7 @@ def record(seen: Seen) -> Json:
 
 def details(seen: Seen, *, now: datetime) -> Json:
     """Write all that is told of one monitor."""
-    entry = seen.entry
-    if entry.subject is None:
-        raise ValueError(f"{entry.key} is not judged here yet")
-    status = to_status(
-        entry.state,
-        entry.policy,
-        entry.subject.table,
-        generation=entry.generation,
-        now=now,
-    )
+    status = seen.status(now=now)
     more = {name: status[name] for name in _DETAILS if name in status}
     return {"time": write_instant(now), **record(seen), **more}
 

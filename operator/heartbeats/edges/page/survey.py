@@ -13,8 +13,10 @@ from datetime import datetime
 from itertools import chain
 from typing import Final, Protocol
 
+from heartbeats.core.codec import Json
 from heartbeats.core.model import Health, MonitorKey, Policy, State, Uid
 from heartbeats.core.schedule import late_at
+from heartbeats.core.status import to_status
 from heartbeats.core.verdict import Verdict, verdict
 from heartbeats.edges.page.changes import Changes
 from heartbeats.edges.page.query import STATES
@@ -45,6 +47,19 @@ class Seen:
 
     entry: Entry
     word: Verdict
+
+    def status(self, *, now: datetime) -> Json:
+        """Return its status as it would be written now; ValueError if unjudged."""
+        entry = self.entry
+        if entry.subject is None:
+            raise ValueError(f"{entry.key} is not judged here yet")
+        return to_status(
+            entry.state,
+            entry.policy,
+            entry.subject.table,
+            generation=entry.generation,
+            now=now,
+        )
 
 
 def look(entry: Entry, *, now: datetime) -> Seen:

@@ -12,7 +12,6 @@ from urllib.parse import quote
 from heartbeats.config import may_call
 from heartbeats.core import durations
 from heartbeats.core.model import Health, MonitorKey, Policy, Source
-from heartbeats.core.status import to_status
 from heartbeats.edges.page import words
 from heartbeats.edges.page.query import STATES, Query
 from heartbeats.edges.page.search import BadRun, Found
@@ -215,15 +214,7 @@ _ORDER: Final = (
 def monitor(seen: Seen, service: str, now: datetime) -> dict[str, Any]:
     """Show all that is known of one monitor."""
     entry = seen.entry
-    if entry.subject is None:
-        raise ValueError(f"{entry.key} is not judged here yet")
-    status = to_status(
-        entry.state,
-        entry.policy,
-        entry.subject.table,
-        generation=entry.generation,
-        now=now,
-    )
+    status = seen.status(now=now)
     return {
         "now": now,
         "line": Line(seen, now),
