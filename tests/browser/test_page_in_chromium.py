@@ -20,6 +20,9 @@ EVIL = """<script>document.title="broken"</script><img src=x onerror=alert(1)>""
 PATHS = ("/", "/?state=Down", "/incidents", "/monitors/payments/ledger-backup",
          "/monitors/data/new-exports", "/nothing", "/?page=x")  # fmt: skip
 
+expect.set_options(timeout=30_000)
+"""Milliseconds: a busy machine paints late."""
+
 
 @pytest.fixture
 async def chromium() -> AsyncIterator[Browser]:
