@@ -103,7 +103,7 @@ bench-kill: $(READY) ## Kill -9 both roles under load, ROUNDS times: nothing los
 bench-soak: $(READY) ## Ping 1,000,000 times, then 10 minutes faster than statuses are stored
 	@PYTHONPATH=tests $(BIN)/python -m bench.bench_soak
 
-SIZES ?= 1000,5000,10000
+SIZES ?= 50,1000,5000,10000
 
 .PHONY: bench-scale
 bench-scale: $(READY) ## Measure the operator role with SIZES CronJobs, three Jobs and a monitor each
