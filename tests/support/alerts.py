@@ -141,4 +141,4 @@ def _link(tools: AlertTools, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    alerts(prog_name="make alerts")
+    alerts(prog_name="python -m support.alerts")

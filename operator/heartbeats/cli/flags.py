@@ -18,7 +18,7 @@ auto_monitor_option = click.option(
     show_default=True,
     help="Which CronJobs get a monitor by themselves. The annotation "
     'heartbeats.dev/monitor: "true" or "false", on a CronJob or its Namespace, '
-    "goes first.",
+    "goes before `all` and `annotated`.",
 )
 cluster_time_zone_option = click.option(
     "--cluster-time-zone",

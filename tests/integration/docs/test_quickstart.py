@@ -35,7 +35,7 @@ def clone(tmp_path: Path) -> Path:
     ).stdout
     fresh = tmp_path / "clone"
     for name in filter(None, listed.split("\0")):
-        if (ROOT / name).exists():
+        if (ROOT / name).is_file():
             (fresh / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, fresh / name)
     (fresh / ".venv").symlink_to(ROOT / ".venv")

@@ -1,4 +1,4 @@
-"""The queries in the documentation, as promtool reads and runs them."""
+"""Queries and routes in the documentation, as promtool and amtool understand them."""
 
 import json
 from pathlib import Path
@@ -83,3 +83,21 @@ def firing(at: str, *jobs: str) -> Any:
     ]
     expected = [{"exp_labels": each} for each in labels]
     return {"eval_time": at, "alertname": "KubeJobFailed", "exp_alerts": expected}
+
+
+@pytest.mark.parametrize(
+    ("job", "receiver"), [("backup-29921833", "null"), ("by-hand", "everybody")]
+)
+def test_only_jobs_of_cron_jobs_are_dropped_by_the_route(
+    alert_tools: AlertTools, tmp_path: Path, job: str, receiver: str
+) -> None:
+    [route] = fences(ROOT / "docs" / "operations.md", "yaml")
+    config = {
+        "route": {"receiver": "everybody", **yaml.safe_load(route)},
+        "receivers": [{"name": "everybody"}, {"name": "null"}],
+    }
+    file = tmp_path / "alertmanager.yaml"
+    file.write_text(yaml.safe_dump(config))
+    asked = ("config", "routes", "test", f"--config.file={file}")
+    said = alert_tools.amtool(*asked, "alertname=KubeJobFailed", f"job_name={job}")
+    assert said.stdout.split() == [receiver], said.stderr
