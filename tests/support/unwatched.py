@@ -1,6 +1,6 @@
 """States and facts for tests of times in which nobody watched, or could be heard."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from heartbeats.core.model import (
     CheckIn,
@@ -13,16 +13,9 @@ from heartbeats.core.model import (
 )
 from heartbeats.core.subject import Subject
 from heartbeats.core.transitions import arm
+from support.told import MINUTE, NINE
 
-NINE = datetime(2026, 11, 20, 9, tzinfo=UTC)
-MINUTE = timedelta(minutes=1)
-HOUR = timedelta(hours=1)
 UID = Uid("monitor")
-HOURLY = Policy(source=Source.CRON_JOB, schedule="0 * * * *", time_zone="UTC")
-PINGED = Policy(source=Source.PING, interval=HOUR, skips_while_running=True)
-NIGHTLY = Policy(
-    source=Source.PING, schedule="0 2 * * *", time_zone="UTC", skips_while_running=True
-)
 
 
 def facts(**more: object) -> CronJobFacts:

@@ -22,18 +22,8 @@ from heartbeats.core.silence import blind, expire
 from heartbeats.core.subject import Subject
 from heartbeats.core.transitions import apply
 from heartbeats.core.verdict import verdict
-from support.unwatched import (
-    HOUR,
-    HOURLY,
-    MINUTE,
-    NIGHTLY,
-    NINE,
-    PINGED,
-    armed,
-    facts,
-    ping,
-    run_of,
-)
+from support.told import HOUR, HOURLY, MINUTE, NIGHTLY_PING, NINE, PINGED
+from support.unwatched import armed, facts, ping, run_of
 
 
 def after_gap(
@@ -135,27 +125,27 @@ def test_of_several_unseen_flips_the_last_is_told() -> None:
 
 
 def test_a_window_in_which_pings_were_refused_is_unknown_until_its_next_slot() -> None:
-    state, subject = armed(NIGHTLY)
+    state, subject = armed(NIGHTLY_PING)
     two = datetime(2026, 11, 21, 2, tzinfo=UTC)
     state = apply(state, subject, ping(two - 24 * HOUR, 1)).state
     outage = Blindness(began_at=two - MINUTE, ended_at=two + MINUTE)
     state = blind(state, subject, outage)
     state = expire(state, subject, now=two + HOUR).state
-    said = verdict(state, NIGHTLY, now=two + HOUR)
+    said = verdict(state, NIGHTLY_PING, now=two + HOUR)
     assert (said.health, said.reason) == (Health.UNKNOWN, Reason.BLIND_WINDOW)
     assert state.next_expected_at == two + 24 * HOUR
     state = expire(state, subject, now=two + 25 * HOUR).state
-    assert verdict(state, NIGHTLY, now=two + 25 * HOUR).health is Health.DOWN
+    assert verdict(state, NIGHTLY_PING, now=two + 25 * HOUR).health is Health.DOWN
 
 
 def test_blindness_outside_the_window_excuses_nothing() -> None:
-    state, subject = armed(NIGHTLY)
+    state, subject = armed(NIGHTLY_PING)
     two = datetime(2026, 11, 21, 2, tzinfo=UTC)
     state = apply(state, subject, ping(two - 24 * HOUR, 1)).state
     outage = Blindness(began_at=two - 8 * HOUR, ended_at=two - 7 * HOUR)
     state = blind(state, subject, outage)
     state = expire(state, subject, now=two + HOUR).state
-    assert verdict(state, NIGHTLY, now=two + HOUR).health is Health.DOWN
+    assert verdict(state, NIGHTLY_PING, now=two + HOUR).health is Health.DOWN
 
 
 def test_an_interval_starts_anew_at_the_end_of_blindness() -> None:

@@ -9,7 +9,8 @@ from heartbeats.core.model import Kind
 from heartbeats.core.remains import Remains
 from heartbeats.core.silence import expire
 from heartbeats.core.transitions import apply
-from support.unwatched import HOUR, HOURLY, MINUTE, NINE, armed, facts, run_of
+from support.told import HOUR, HOURLY, MINUTE, NINE
+from support.unwatched import armed, facts, run_of
 
 TEN, ELEVEN, TWELVE = (NINE + number * HOUR for number in (1, 2, 3))
 FORBID = replace(HOURLY, skips_while_running=True)
