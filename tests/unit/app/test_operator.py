@@ -3,27 +3,21 @@
 import asyncio
 import base64
 import threading
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
-import kopf
 import msgspec
 import pytest
 
 from heartbeats.app.operator import OperatorRole
-from heartbeats.clock import CorrectedClock
-from heartbeats.config import Config
 from heartbeats.core.model import Reason, Uid
 from heartbeats.core.tokens import Key
-from heartbeats.edges.kube import kopf_thread, sweep
 from heartbeats.edges.kube.credentials import Credentials, open_session
 from heartbeats.edges.kube.objects import Namespace
 from heartbeats.edges.kube.resources import MONITORS, SECRETS
 from heartbeats.edges.kube.signing import KEY_SECRET, KeySecret
 from heartbeats.edges.kube.store import Change, ObjectEvent
-from heartbeats.edges.metrics.operator import OperatorMetrics
 from heartbeats.ledger import Entry
 from support.builders import (
     HOUR,
@@ -37,16 +31,9 @@ from support.builders import (
 )
 from support.elections import keep_leases_in_memory
 from support.fakeapi import FakeApi
+from support.roles import build, let_kopf_sleep, running, until
 
 FIRST = Key.of(b"first " * 6)
-
-
-@pytest.fixture
-async def api() -> AsyncIterator[FakeApi]:
-    api = FakeApi()
-    await api.start()
-    yield api
-    await api.stop()
 
 
 @pytest.fixture
@@ -57,12 +44,7 @@ async def session(api: FakeApi) -> AsyncIterator[aiohttp.ClientSession]:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def operator(**options: Any) -> None:
-        await options["stop_flag"].wait()
-
-    monkeypatch.setattr(kopf, "operator", operator)
-    monkeypatch.setattr(kopf_thread, "PAUSE_SECONDS", 0.001)
-    monkeypatch.setattr(sweep, "START_SECONDS", 0.001)
+    let_kopf_sleep(monkeypatch)
 
 
 @pytest.fixture(autouse=True)
@@ -71,37 +53,9 @@ def leases(monkeypatch: pytest.MonkeyPatch) -> MemoryApi:
     return keep_leases_in_memory(monkeypatch)
 
 
-def build(session: aiohttp.ClientSession, **config: Any) -> OperatorRole:
-    return OperatorRole(
-        Config(**{"ping_secrets": False, **config}),
-        Credentials(server="http://127.0.0.1:1"),
-        session,
-        CorrectedClock(SetClock()),
-        OperatorMetrics("1"),
-        "http://ping",
-    )
-
-
 @pytest.fixture
 def role(session: aiohttp.ClientSession) -> OperatorRole:
-    return build(session)
-
-
-@asynccontextmanager
-async def running(role: OperatorRole) -> AsyncIterator[None]:
-    task = asyncio.create_task(role.run())
-    try:
-        yield
-        assert not task.done(), "the role ended"
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - a fact, not an event
-            await asyncio.sleep(0.001)
+    return build(session, SetClock())
 
 
 def ping(name: str = "backup", **fields: Any) -> Object:
@@ -134,7 +88,7 @@ async def test_it_watches_what_the_scope_needs(
 ) -> None:
     plurals = [stream.selection.resource.plural for stream in role.streams]
     assert plurals == ["cronjobs", "jobs", "configmaps", "leases", "namespaces"]
-    narrow = build(session, namespace="shop", own_namespace="ours")
+    narrow = build(session, SetClock(), namespace="shop", own_namespace="ours")
     scopes = {
         stream.selection.resource.plural: stream.selection.namespace
         for stream in narrow.streams

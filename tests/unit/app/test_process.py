@@ -4,48 +4,34 @@ import asyncio
 import os
 import re
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
-import kopf
 import pytest
 
 from heartbeats.app import ping, process
 from heartbeats.app.process import Process
 from heartbeats.config import Address, Config, Role
-from heartbeats.edges.kube import kopf_thread, sweep
+from heartbeats.edges.kube import sweep
 from heartbeats.edges.kube.credentials import Credentials
 from heartbeats.edges.kube.errors import CredentialsError
 from heartbeats.edges.kube.kopf_thread import KopfThread
 from heartbeats.edges.listener import ListenError
 from support.elections import keep_leases_in_memory
 from support.fakeapi import FakeApi
+from support.roles import let_kopf_sleep, until
 
 ANY = Address("127.0.0.1", 0)
-
-
-@pytest.fixture
-async def api() -> AsyncIterator[FakeApi]:
-    api = FakeApi()
-    await api.start()
-    yield api
-    await api.stop()
 
 
 @pytest.fixture(autouse=True)
 def _surroundings(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lead the process to the fake API, and let kopf do nothing."""
-
-    async def operator(**options: Any) -> None:
-        await options["stop_flag"].wait()
-
     credentials = Credentials(server=api.url)
     monkeypatch.setattr(process, "find_credentials", lambda **_: credentials)
-    monkeypatch.setattr(kopf, "operator", operator)
-    monkeypatch.setattr(kopf_thread, "PAUSE_SECONDS", 0.001)
-    monkeypatch.setattr(sweep, "START_SECONDS", 0.001)
+    let_kopf_sleep(monkeypatch)
     keep_leases_in_memory(monkeypatch)
 
 
@@ -84,12 +70,6 @@ class Outside:
         async with self._client.get(self.listeners[listener] + path) as answer:
             assert answer.status == 200
             return await answer.text()
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - a fact, not an event
-            await asyncio.sleep(0.001)
 
 
 @asynccontextmanager

@@ -5,52 +5,34 @@ import gc
 import json
 import logging
 import weakref
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from typing import Any
 
-import aiohttp
-import kopf
 import pytest
 
 from heartbeats.app import leading
 from heartbeats.app.operator import OperatorRole
-from heartbeats.clock import CorrectedClock, SystemClock
-from heartbeats.config import Config
+from heartbeats.clock import SystemClock
 from heartbeats.core.model import MonitorKey, Uid
-from heartbeats.edges.kube import election, kopf_thread, sweep
+from heartbeats.edges.kube import election
 from heartbeats.edges.kube.candidacy import LEASE
 from heartbeats.edges.kube.credentials import Credentials, open_session
 from heartbeats.edges.kube.errors import StaleError
 from heartbeats.edges.kube.resources import CONFIG_MAPS, LEASES, MONITORS
 from heartbeats.edges.kube.segment_store import LABEL
-from heartbeats.edges.metrics.operator import OperatorMetrics
 from support.builders import MemoryApi, Object, monitor_object
 from support.elections import keep_leases_in_memory
 from support.fakeapi import FakeApi
 from support.journals import entry, segment
+from support.roles import build, let_kopf_sleep, running, until
 
 HOME = "heartbeats-system"
-
-
-@pytest.fixture
-async def api() -> AsyncIterator[FakeApi]:
-    api = FakeApi()
-    await api.start()
-    yield api
-    await api.stop()
 
 
 @pytest.fixture(autouse=True)
 def leases(monkeypatch: pytest.MonkeyPatch) -> MemoryApi:
     """Return the API that keeps the leader's Lease; everything is quick."""
-
-    async def operator(**options: Any) -> None:
-        await options["stop_flag"].wait()
-
-    monkeypatch.setattr(kopf, "operator", operator)
-    monkeypatch.setattr(kopf_thread, "PAUSE_SECONDS", 0.001)
-    monkeypatch.setattr(sweep, "START_SECONDS", 0.001)
+    let_kopf_sleep(monkeypatch)
     monkeypatch.setattr(election, "RENEW_SECONDS", 0.02)
     monkeypatch.setattr(election, "LOOK_SECONDS", 0.01)
     return keep_leases_in_memory(monkeypatch)
@@ -59,35 +41,7 @@ def leases(monkeypatch: pytest.MonkeyPatch) -> MemoryApi:
 @pytest.fixture
 async def role(api: FakeApi) -> AsyncIterator[OperatorRole]:
     async with await open_session(Credentials(server=api.url)) as session:
-        yield build(session)
-
-
-def build(session: aiohttp.ClientSession) -> OperatorRole:
-    return OperatorRole(
-        Config(ping_secrets=False),
-        Credentials(server="http://127.0.0.1:1"),
-        session,
-        CorrectedClock(SystemClock()),
-        OperatorMetrics("1"),
-        "http://ping",
-    )
-
-
-@asynccontextmanager
-async def running(role: OperatorRole) -> AsyncIterator[None]:
-    task = asyncio.create_task(role.run())
-    try:
-        yield
-        assert not task.done(), "the role ended"
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - a fact, not an event
-            await asyncio.sleep(0.001)
+        yield build(session, SystemClock())
 
 
 def is_held_by(api: MemoryApi, holder: str) -> None:
