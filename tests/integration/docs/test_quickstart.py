@@ -7,6 +7,8 @@ it, as on a bare machine; programs that were built before are not built again.
 import os
 import shutil
 import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -43,8 +45,11 @@ def clone(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def bare(tmp_path: Path) -> dict[str, str]:
-    """Return the environment of somebody who has installed nothing of this kind."""
+def bare(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """Yield the environment of somebody who has installed nothing of this kind.
+
+    A page that fails in the middle leaves a cluster behind, which goes here.
+    """
     programs = tmp_path / "bin"
     programs.mkdir()
     for folder in map(Path, os.environ["PATH"].split(os.pathsep)):
@@ -54,7 +59,11 @@ def bare(tmp_path: Path) -> dict[str, str]:
                 link.symlink_to(each)
     kept = ("HOME", "LANG", "HEARTBEATS_CACHE", "XDG_CACHE_HOME")
     own = {key: os.environ[key] for key in kept if key in os.environ}
-    return own | {"XDG_STATE_HOME": str(tmp_path / "state"), "PATH": str(programs)}
+    environment = own | {"XDG_STATE_HOME": str(tmp_path / "state")}
+    environment["PATH"] = str(programs)
+    yield environment
+    left = [sys.executable, "-m", "heartbeats", "cluster", "down", "--name", "dev"]
+    subprocess.run(left, env=environment, capture_output=True, check=True)
 
 
 def test_a_newcomer_sees_an_alert_fire_and_resolve(
