@@ -7,9 +7,9 @@ ledger knows all that exist, and now and then for ever.
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from heartbeats.core.model import Uid
 from heartbeats.edges.kube import errors
@@ -19,16 +19,15 @@ from heartbeats.edges.kube.objects import ObjectMeta
 from heartbeats.edges.kube.resources import MONITORS
 from heartbeats.ledger import Ledger
 
+T = TypeVar("T")
+
 logger = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 60.0
 WHOLE_EVERY = 5
 """Every so many sweeps compare one by one; the others first compare the numbers."""
 
-START_SECONDS = 0.25
-LOOKS = 40
-"""How often it is looked whether those of one list are known by now."""
-
+START_SECONDS = 0.5
 ABSENT_SECONDS = 2.0
 """How often it is looked whether the definition is there again."""
 
@@ -67,48 +66,31 @@ class MonitorSweep:
             self._odd.add(Uid(str(meta.get("uid"))))
 
     async def first(self) -> None:
-        """Return when the ledger knows every monitor that exists."""
+        """Return when the ledger knows as many monitors as exist."""
         while True:
             try:
-                listed = await self._list()
+                missing = await self._missing()
             except errors.NotFound:
                 self.problem = ABSENT
             except errors.KubeError as error:
                 self.problem = f"monitors cannot be listed: {error}"
             else:
-                if await self._are_known(listed):
+                if not missing:
                     self.problem = None
                     return
+                self.problem = f"{missing} monitors have not been read yet"
             logger.debug("Not ready: %s", self.problem)
             await asyncio.sleep(START_SECONDS)
 
-    async def _are_known(self, listed: MetadataList) -> bool:
-        """Wait until the ledger knows these; False: look again which there are.
+    async def _missing(self) -> int:
+        """Count what is not known yet: a list of all costs seconds, at the start."""
+        exist = await self._count()
+        if exist < self._known():
+            await self._compare()  # some went unseen
+        return max(0, exist - self._known())
 
-        A list of thousands costs the API server a second, just when it has others.
-        """
-        missing = {Uid(meta.uid) for meta in listed.items}
-        for _ in range(LOOKS):
-            missing = {uid for uid in missing - self._odd if not self._ledger.get(uid)}
-            if not missing:
-                return True
-            self.problem = f"{len(missing)} monitors have not been read yet"
-            await asyncio.sleep(START_SECONDS)
-        return False
-
-    async def _list(self) -> MetadataList:
-        """List what exists; raises NotFound while the definition does not."""
-        try:
-            listed = await self._client.list_metadata(
-                MONITORS, namespace=self._namespace
-            )
-        except errors.NotFound:
-            self._is_absent = True
-            raise
-        if self._is_absent:
-            self._is_absent = False
-            self._on_deaf()  # kopf may not notice that it came
-        return listed
+    def _known(self) -> int:
+        return len(self._ledger) + len(self._odd)
 
     async def catch_up(self) -> None:
         """Make the ledger know every monitor as it is now; raises KubeError.
@@ -162,7 +144,7 @@ class MonitorSweep:
         """Say that nothing can be monitored: all monitors went with the definition."""
         if self.problem is None:
             logger.error("Nothing is monitored any more: %s", ABSENT)
-        self.problem, self._is_absent = ABSENT, True
+        self.problem = ABSENT
 
     def _note_presence(self) -> None:
         """Be well again, unless another problem is `first`'s to solve."""
@@ -174,19 +156,37 @@ class MonitorSweep:
         """Forget the monitors that were known before a list that lacks them."""
         self._turn = (self._turn + 1) % WHOLE_EVERY
         is_calm = not self._unheard and not self._is_absent
-        if self._turn and is_calm and await self._are_as_many():
+        if self._turn and is_calm and await self._count() == self._known():
             return
         known = {entry.uid for entry in self._ledger}
         listed = await self._compare()
         self._listen({Uid(meta.uid) for meta in listed.items} - known - self._odd)
 
-    async def _are_as_many(self) -> bool:
-        """Tell whether as many exist as are known, by one small request."""
-        page = await self._client.list_page(
-            MONITORS, namespace=self._namespace, limit=1, accept=METADATA_LIST
+    async def _count(self) -> int:
+        """Count what exists, by one small request; NotFound without the definition."""
+        page = await self._noting_absence(
+            self._client.list_page(
+                MONITORS, namespace=self._namespace, limit=1, accept=METADATA_LIST
+            )
         )
-        exist = len(page.items or ()) + page.metadata.remaining
-        return exist == len(self._ledger) + len(self._odd)
+        return len(page.items or ()) + page.metadata.remaining
+
+    async def _list(self) -> MetadataList:
+        """List what exists; NotFound without the definition."""
+        return await self._noting_absence(
+            self._client.list_metadata(MONITORS, namespace=self._namespace)
+        )
+
+    async def _noting_absence(self, asked: Awaitable[T]) -> T:
+        try:
+            found = await asked
+        except errors.NotFound:
+            self._is_absent = True
+            raise
+        if self._is_absent:
+            self._is_absent = False
+            self._on_deaf()  # kopf may not notice that it came
+        return found
 
     async def _compare(self) -> MetadataList:
         """List what exists, and forget what was known before and does not."""
