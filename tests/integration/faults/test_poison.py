@@ -69,7 +69,8 @@ def operator(own: Own, kube: Kube, namespace: str) -> Iterator[Process]:
     """Run an operator that may write fast, after the half of the poison was there."""
     for name in list(POISON)[::2]:
         poison(own, kube, namespace, name)
-    flags = ("--kubeconfig", str(own.operator), "--role", "operator", *FREE_PORTS)
+    # With the ping service: where none is any more, nobody can be Down for silence.
+    flags = ("--kubeconfig", str(own.operator), *FREE_PORTS)
     fast = ("--no-ping-secrets", "--api-write-budget", "500")
     with Process("run", *flags, *fast) as process:
         process.wait_for(OPENED, within=PATIENCE)
