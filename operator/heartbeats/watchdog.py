@@ -8,7 +8,7 @@ becomes somebody's Down. It may not decide anything about a monitor itself.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -120,7 +120,7 @@ class Watchdog:
         coming = self._ledger.wakes.coming(by=by)
         self._foreseen, self._explained, self._proven = by, set(coming), set()
         async with self._explaining(coming):
-            expired = self._expired(coming, by)
+            expired = list(self._expired(coming, by))
             with suppress(EvidenceError):  # it is asked again when they are due
                 if expired:
                     await self._evidence.complete(expired)
@@ -129,14 +129,15 @@ class Watchdog:
     def _is_unforeseen(self, at: datetime) -> bool:
         return self._foreseen is None or at > self._foreseen
 
-    def _expired(self, uids: Iterable[Uid], now: datetime) -> list[Entry]:
-        """Return the monitors whose deadline silence breaks by then."""
-        entries = filter(None, map(self._ledger.get, uids))
-        return [entry for entry in entries if self._ledger.has_expired(entry, now)]
+    def _expired(self, uids: Iterable[Uid], now: datetime) -> Iterator[Entry]:
+        """Yield the monitors whose deadline silence breaks by then."""
+        for entry in filter(None, map(self._ledger.get, uids)):
+            if self._ledger.has_expired(entry, now):
+                yield entry
 
     async def _judge(self, due: list[Uid], *, now: datetime) -> None:
         """Judge what expired with evidence, and what only became late without."""
-        expired = self._expired(due, now)
+        expired = list(self._expired(due, now))
         unproven = [entry for entry in expired if not self._is_proven(entry)]
         # Also of what is only late: a pod may be gone when its window ends.
         async with self._explaining(set(due) - self._explained):
@@ -165,7 +166,7 @@ class Watchdog:
 
         It may have gone since, or been reported after all: then nobody is blind.
         """
-        return bool(self._expired(self._unjudged, now))
+        return any(self._expired(self._unjudged, now))
 
     @asynccontextmanager
     async def _explaining(self, due: Iterable[Uid]) -> AsyncIterator[None]:
