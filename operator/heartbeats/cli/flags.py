@@ -1,4 +1,7 @@
-"""Flags of the operator that decide what is monitored: `run` obeys, `preview` asks."""
+"""Flags of the operator that decide what is monitored: `run` obeys, `preview` asks.
+
+It may not read what is monitored, nor decide it.
+"""
 
 import click
 

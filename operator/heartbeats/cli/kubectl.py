@@ -2,6 +2,8 @@
 
 kubectl finds it by its name on PATH, `kubectl-heartbeats`. Beside it stands
 `kubectl_complete-heartbeats`, which kubectl's own completion asks for words.
+
+It may not hold commands of its own: they are those of `heartbeats`.
 """
 
 import re

@@ -1,4 +1,7 @@
-"""State names on the command line: `Down,Late`, in any case of letters."""
+"""State names on the command line: `Down,Late`, in any case of letters.
+
+It may not know what a state means.
+"""
 
 from typing import Any
 

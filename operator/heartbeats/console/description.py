@@ -1,4 +1,7 @@
-"""One monitor with everything there is to know of it, section by section."""
+"""One monitor with everything there is to know of it, section by section.
+
+It may not ask the cluster, nor judge: it is handed what it says.
+"""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime

@@ -1,4 +1,7 @@
-"""An explanation in words: why, since when, what cures it, what is judged next."""
+"""An explanation in words: why, since when, what cures it, what is judged next.
+
+It may not ask the cluster, nor judge: the core explains.
+"""
 
 from datetime import datetime
 from typing import Any

@@ -1,4 +1,7 @@
-"""The Events that the cluster still keeps of a monitor, the newest first."""
+"""The Events that the cluster still keeps of a monitor, the newest first.
+
+It may not write any.
+"""
 
 from datetime import UTC, datetime
 from typing import Final

@@ -1,4 +1,7 @@
-"""What a cluster holds that `preview` looks at, read once, as far as it may be read."""
+"""What a cluster holds that `preview` looks at, read once, as far as it may be read.
+
+It may not write, nor judge what it reads.
+"""
 
 from collections.abc import Awaitable
 from dataclasses import dataclass, field

@@ -1,4 +1,7 @@
-"""Many monitors as a table, as objects or as names: the worst first."""
+"""Many monitors as a table, as objects or as names: the worst first.
+
+It may not ask the cluster, nor judge.
+"""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime

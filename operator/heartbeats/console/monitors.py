@@ -2,6 +2,8 @@
 
 Word, reason and deadline are derived anew by the core from the status and the time:
 what is Late is known before anybody writes it.
+
+It may not write, nor judge by rules of its own.
 """
 
 from dataclasses import dataclass, field

@@ -1,4 +1,7 @@
-"""What would be monitored, said and written, as text for a person."""
+"""What would be monitored, said and written, as text for a person.
+
+It may not ask the cluster, nor judge: `rehearsal` does.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,7 @@
-"""What would be monitored, said and written, as one object for programs."""
+"""What would be monitored, said and written, as one object for programs.
+
+It may not ask the cluster, nor judge: `rehearsal` does.
+"""
 
 from collections import Counter
 from typing import Any

@@ -1,4 +1,7 @@
-"""The runs of a monitor: as a strip, the newest at its right end, and as a table."""
+"""The runs of a monitor: as a strip, the newest at its right end, and as a table.
+
+It may not ask the cluster, nor judge.
+"""
 
 from datetime import datetime
 from types import MappingProxyType

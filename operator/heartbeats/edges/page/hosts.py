@@ -2,6 +2,8 @@
 
 A website can have its own name lead to 127.0.0.1 and then read, in the browser of
 whoever visits it, what a port-forward shows. Its requests carry that name.
+
+It may not open a listener.
 """
 
 from ipaddress import ip_address
