@@ -108,7 +108,7 @@ class Attendance:
     def _complain(self, error: Exception) -> None:
         """Say once what is wrong: it is tried every second while pings are refused."""
         if type(error) is not self._failure:
-            why = str(error) or "the API server did not answer in time"
+            why = errors.text_of(error)
             logger.warning("The presence of this replica is not proven: %s", why)
         self._failure = type(error)
 

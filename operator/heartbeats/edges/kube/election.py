@@ -108,7 +108,9 @@ class Election:
                     await self._look()
                     await self._give_back()
         except (errors.KubeError, TimeoutError) as error:
-            logger.warning("%s is not given back: %s", self._lease, _text(error))
+            logger.warning(
+                "%s is not given back: %s", self._lease, errors.text_of(error)
+            )
 
     # How
 
@@ -213,10 +215,4 @@ def _sentence(error: Exception) -> str:
             "may not be read and written: apply manifests/base, whose Role in this "
             f"namespace allows it ({error.message})"
         )
-    return f"cannot be read and written, it is tried again: {_text(error)}"
-
-
-def _text(error: Exception) -> str:
-    if isinstance(error, TimeoutError):
-        return "the API server did not answer in time"
-    return str(error)
+    return f"cannot be read and written, it is tried again: {errors.text_of(error)}"

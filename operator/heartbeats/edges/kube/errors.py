@@ -199,3 +199,10 @@ _BY_CODE: Mapping[int, type[ApiError]] = {
     422: Invalid,
     429: TooManyRequests,
 }
+
+
+def text_of(error: Exception) -> str:
+    """Say what went wrong with a request; a time-out of ours has no words itself."""
+    if isinstance(error, TimeoutError):
+        return "the API server did not answer in time"
+    return str(error)
