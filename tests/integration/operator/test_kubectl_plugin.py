@@ -142,23 +142,24 @@ def test_waiting_ends_when_the_time_is_up(
 def test_what_cannot_be_done_is_said_in_sentences(
     kube: Kube, cluster: Path, plugin: Plugin, namespace: str, tmp_path: Path
 ) -> None:
-    kube.create(ping_monitor(namespace, "laptop", interval="24h"))
-    near = plugin("explain", "laptopp")
+    name = f"laptop-{namespace}"  # a name no test beside this one may have used
+    kube.create(ping_monitor(namespace, name, interval="24h"))
+    near = plugin("explain", f"{name}p")
     assert (near.code, near.out) == (1, "")
     assert near.err == (
-        f"heartbeats: There is no HeartbeatMonitor laptopp in namespace {namespace}. "
-        "Did you mean laptop?\n"
+        f"heartbeats: There is no HeartbeatMonitor {name}p in namespace {namespace}. "
+        f"Did you mean {name}?\n"
     )
-    elsewhere = heartbeats(cluster, "describe", "laptop", "-n", "default")
+    elsewhere = heartbeats(cluster, "describe", name, "-n", "default")
     assert elsewhere.code == 1
-    assert f"There is {namespace}/laptop" in elsewhere.err
+    assert f"There is {namespace}/{name}" in elsewhere.err
     empty = heartbeats(cluster, "list", "-n", "kube-public")
     assert (empty.code, empty.out) == (0, "")
     assert empty.err == (
         "There are no monitors in namespace kube-public; -A looks in all.\n"
     )
     with reader(kube, cluster, tmp_path, "jobs") as nobody:
-        for command in (("list", "-A"), ("explain", f"{namespace}/laptop")):
+        for command in (("list", "-A"), ("explain", f"{namespace}/{name}")):
             refused = heartbeats(nobody.kubeconfig, *command)
             assert (refused.code, refused.out) == (1, "")
             assert "You lack a right: heartbeatmonitors.heartbeats.dev" in refused.err
