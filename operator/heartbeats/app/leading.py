@@ -21,7 +21,7 @@ from heartbeats.edges.kube.autodiscovery import Autodiscovery
 from heartbeats.edges.kube.budget import Budget
 from heartbeats.edges.kube.client import Client
 from heartbeats.edges.kube.errors import KubeError
-from heartbeats.edges.kube.evidence import Stream, StreamEvidence
+from heartbeats.edges.kube.evidence import StreamEvidence
 from heartbeats.edges.kube.freshness import Evaluations
 from heartbeats.edges.kube.objects import ConfigMap
 from heartbeats.edges.kube.ping_urls import Guard, PingUrls
@@ -29,6 +29,7 @@ from heartbeats.edges.kube.segments import JournalReader
 from heartbeats.edges.kube.signer import Signer
 from heartbeats.edges.kube.signing import KeySecret
 from heartbeats.edges.kube.store import Change, ObjectEvent
+from heartbeats.edges.kube.streams import Stream, confirm_all
 from heartbeats.edges.kube.telling import FlipTeller
 from heartbeats.edges.kube.wishes import AutoMonitor
 from heartbeats.edges.kube.writer import StatusWriter
@@ -192,13 +193,14 @@ class Leading:
 
     async def _confirm_jobs(self) -> None:
         """Return when no CronJob speaks of a Job that was not read yet."""
-        await self._watching.cron_jobs.confirm(within=CONFIRM_WITHIN)
-        await self._watching.job_stream.confirm(within=CONFIRM_WITHIN)
+        cron_jobs, jobs = self._watching.cron_jobs, self._watching.job_stream
+        await confirm_all((cron_jobs, jobs), within=CONFIRM_WITHIN)
+        await jobs.reach(cron_jobs.newest(), within=CONFIRM_WITHIN)
 
     async def _confirm_pings(self) -> None:
         """Return when the journal was read, and who could hear pings when."""
-        await self._watching.segments.confirm(within=CONFIRM_WITHIN)
-        await self._watching.presences.leases.confirm(within=CONFIRM_WITHIN)
+        both = self._watching.segments, self._watching.presences.leases
+        await confirm_all(both, within=CONFIRM_WITHIN)
 
     # Now and then
 

@@ -225,15 +225,20 @@ async def test_an_answer_cut_in_the_middle_is_unreachable(
         await client.list_page(JOBS)
 
 
-async def test_lists_metadata_of_all_pages(
-    api: FakeApi, client: Client, monkeypatch: pytest.MonkeyPatch
+async def test_lists_the_metadata_of_all_at_once_as_new_as_can_be(
+    api: FakeApi, client: Client
 ) -> None:
     for number in range(1_200):
         api.put(JOBS, f"job-{number:04}", spec={"backoffLimit": number})
     found = await client.list_metadata(JOBS)
     assert [meta.name for meta in found.items] == [f"job-{n:04}" for n in range(1_200)]
     assert found.version == str(api.version)
-    assert api.count("page") == 2
+    newest, whole = (dict(seen.query) for seen in api.seen)
+    assert newest == {"limit": "1"}
+    assert whole == {
+        "resourceVersion": str(api.version),
+        "resourceVersionMatch": "NotOlderThan",
+    }
     accept = {seen.headers["Accept"] for seen in api.seen}
     assert accept == {
         "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"

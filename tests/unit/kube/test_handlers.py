@@ -195,11 +195,11 @@ def test_kopf_gives_up_a_watch_that_is_silent() -> None:
     assert settings().watching.inactivity_timeout == 70
 
 
-def test_kopf_is_tuned_for_small_lists_and_quick_returns() -> None:
+def test_kopf_is_tuned_for_pages_and_quick_returns() -> None:
     tuned = settings()
     assert tuned.peering.standalone
     assert not tuned.posting.enabled
-    assert tuned.watching.chunk_size == 100
+    assert tuned.watching.chunk_size == 500
     assert tuned.watching.initial_streaming is False
     assert tuned.queueing.idle_timeout == 0.1
     assert tuned.queueing.worker_limit is None

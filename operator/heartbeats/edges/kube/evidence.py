@@ -4,26 +4,18 @@ A half-open stream hides changes for up to 70 s, so freshness is not assumed: ea
 stream that the due monitors depend on is confirmed by one small read a batch.
 """
 
-import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Protocol
 
 from heartbeats.core.model import Source
 from heartbeats.edges.kube import errors
 from heartbeats.edges.kube.jobbook import JobBook
 from heartbeats.edges.kube.presence import Presences
+from heartbeats.edges.kube.streams import Stream, confirm_all
 from heartbeats.ledger import Entry, Ledger
 from heartbeats.watchdog import EvidenceError
 
 WITHIN = timedelta(seconds=10)
-
-
-class Stream(Protocol):
-    """What can show that it is current: a reflector."""
-
-    async def confirm(self, *, within: timedelta) -> None:
-        """Return once everything up to this call has been delivered."""
 
 
 class StreamEvidence:
@@ -46,11 +38,9 @@ class StreamEvidence:
         sources = {entry.spec.source for entry in entries}
         needed = [each for source in sources for each in self._streams[source]]
         try:
-            async with asyncio.TaskGroup() as group:
-                for stream in needed:
-                    group.create_task(stream.confirm(within=WITHIN))
-        except* errors.KubeError as group_error:
-            raise EvidenceError(str(group_error.exceptions[0])) from group_error
+            await confirm_all(needed, within=WITHIN)
+        except errors.KubeError as error:
+            raise EvidenceError(str(error)) from error
         await self._jobs.settled()
         if Source.PING in sources:
             if self._presences.uncertain:

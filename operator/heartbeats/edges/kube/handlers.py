@@ -1,19 +1,21 @@
 """kopf's part: HeartbeatMonitors come in through one event handler.
 
-The handler writes nothing to the object, awaits nothing and returns None: kopf
+It hears of what kopf watches from kopf, and of what kopf lists from `kopf_lists`. It
+writes nothing to the object, awaits nothing and returns None: kopf
 stores what a handler returns, and everything but `on.event` adds finalizers or
 annotations to objects. What is learned goes to another thread's loop at once.
 """
 
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 import kopf
 
+from heartbeats.edges.kube import kopf_lists
 from heartbeats.edges.kube.credentials import Credentials, open_session
 from heartbeats.edges.kube.kopf_logs import calm
-from heartbeats.edges.kube.lean_answer import LeanAnswer
 from heartbeats.edges.kube.resources import GROUP, MONITORS, VERSION
 
 MonitorEvent = Callable[[str | None, Mapping[str, Any]], None]
@@ -53,7 +55,9 @@ def registry(credentials: Credentials, on_event: MonitorEvent) -> kopf.OperatorR
     async def login(**_: Any) -> kopf.AiohttpSession:
         # At a 401 kopf closes its session under its own watches, and ends by that.
         session = await open_session(
-            credentials, answers=LeanAnswer, hides_refusals=True
+            credentials,
+            answers=kopf_lists.answers(partial(on_event, None)),
+            hides_refusals=True,
         )
         return kopf.AiohttpSession(
             server=credentials.server,
@@ -76,8 +80,8 @@ def settings(*, clusterwide: bool = True) -> kopf.OperatorSettings:
     tuned.scanning.disabled = not clusterwide
     tuned.peering.standalone = True
     tuned.posting.enabled = False
-    # kopf holds a page as plain dicts: 40 MB for 500 monitors with histories.
-    tuned.watching.chunk_size = 100
+    # 3 MB of monitors with histories.
+    tuned.watching.chunk_size = 500
     # A cut initial stream would lose objects for good.
     tuned.watching.initial_streaming = False
     tuned.watching.field_selectors[

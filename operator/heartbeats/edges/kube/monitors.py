@@ -13,7 +13,6 @@ from heartbeats.core import durations
 from heartbeats.core.codec import read_instant
 from heartbeats.core.model import MonitorKey, Source, Spec, Uid
 from heartbeats.core.status import digest, from_status
-from heartbeats.edges.kube.lean_answer import Packed
 from heartbeats.ledger import Sighting
 
 T = TypeVar("T")
@@ -35,7 +34,7 @@ def sighting_of(body: Any) -> Sighting:
         generation = int(meta.get("generation") or 0)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise OddMonitorError(f"not a HeartbeatMonitor: {error!r}") from error
-    status = _status(body.get("status"))
+    status = _object(body.get("status"))
     return Sighting(
         key=key,
         uid=uid,
@@ -49,10 +48,6 @@ def sighting_of(body: Any) -> Sighting:
         labels=_labels(meta),
         deleting="deletionTimestamp" in meta,
     )
-
-
-def _status(value: Any) -> Json:
-    return _object(value.open() if isinstance(value, Packed) else value)
 
 
 def _object(value: Any) -> Json:

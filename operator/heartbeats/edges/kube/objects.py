@@ -60,9 +60,24 @@ class ObjectMeta(Record, frozen=True, kw_only=True):
 
 
 class KubeObject(Record, frozen=True, kw_only=True):
-    """Anything with metadata; by itself, what a metadata-only list holds."""
+    """Anything with metadata."""
 
     metadata: ObjectMeta
+
+
+class Identity(Record, frozen=True, kw_only=True):
+    """Which object it is, and as which version: ten thousand of them are small."""
+
+    name: str
+    uid: str
+    resource_version: str
+    namespace: str = ""
+
+
+class Identified(Record, frozen=True, kw_only=True):
+    """An object of a list that is read for who is in it."""
+
+    metadata: Identity
 
 
 class JobTemplateJobSpec(Record, frozen=True, kw_only=True):

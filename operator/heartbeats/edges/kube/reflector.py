@@ -11,8 +11,8 @@ objects stalls it. It never writes to the API server.
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Generic, TypeVar
@@ -129,16 +129,34 @@ class Reflector(Generic[ObjectT]):
         API server does not answer. Costs a small request, and a new watch or list
         when the open one does not happen to bring news.
         """
+        async with self._limited(within):
+            await self._hurry_to(await self._newest_version())
+
+    async def reach(self, version: int, *, within: timedelta) -> None:
+        """Return once all up to this version has been delivered; raises as `confirm`.
+
+        A version that the cluster has reached: another one may never come.
+        """
+        async with self._limited(within):
+            await self._hurry_to(version)
+
+    def newest(self) -> int:
+        """Return the version of the object that changed last; 0: there is none."""
+        found = (each.metadata.resource_version for each in self.objects.values())
+        return max(map(number, found), default=0)
+
+    @asynccontextmanager
+    async def _limited(self, within: timedelta) -> AsyncIterator[None]:
         try:
             async with asyncio.timeout(within.total_seconds()):
-                await self._reach(await self._newest_version())
+                yield
         except TimeoutError as error:
             raise errors.StaleError(
                 f"{self.selection.resource.plural} could not be confirmed as current "
                 f"within {within.total_seconds():g} s; is the API server slow?"
             ) from error
 
-    async def _reach(self, version: int) -> None:
+    async def _hurry_to(self, version: int) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(self._pace.catch_up):
                 await self._progress.reach(version)

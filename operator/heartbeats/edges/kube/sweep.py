@@ -15,7 +15,7 @@ from heartbeats.core.model import Uid
 from heartbeats.edges.kube import errors
 from heartbeats.edges.kube.client import METADATA_LIST, Client, MetadataList
 from heartbeats.edges.kube.decode import decode, number
-from heartbeats.edges.kube.objects import ObjectMeta
+from heartbeats.edges.kube.objects import Identity
 from heartbeats.edges.kube.resources import MONITORS
 from heartbeats.ledger import Ledger
 
@@ -102,13 +102,13 @@ class MonitorSweep:
             if self._is_behind(meta):
                 await self._read(meta)
 
-    def _is_behind(self, meta: ObjectMeta) -> bool:
+    def _is_behind(self, meta: Identity) -> bool:
         entry = self._ledger.get(Uid(meta.uid))
         if entry is None:
             return meta.uid not in self._odd
         return number(entry.resource_version) < number(meta.resource_version)
 
-    async def _read(self, meta: ObjectMeta) -> None:
+    async def _read(self, meta: Identity) -> None:
         path = MONITORS.path(meta.namespace, meta.name)
         with suppress(errors.NotFound):
             body = await self._client.request("GET", path)

@@ -22,6 +22,7 @@ from heartbeats.edges.kube.budget import Budget
 from heartbeats.edges.kube.client import Client
 from heartbeats.edges.kube.decode import decode
 from heartbeats.edges.kube.monitors import sighting_of
+from heartbeats.edges.kube.progress import Turns
 from heartbeats.edges.kube.resources import MONITORS
 from heartbeats.edges.kube.status_request import Held, send_status
 from heartbeats.edges.kube.telling import FlipTeller
@@ -32,6 +33,7 @@ logger = logging.getLogger(__name__)
 
 WRITERS = 8
 RETRY_SECONDS = 1.0
+TURN_SECONDS = 0.005
 MOST_TRIES = 9
 """A failed write waits a second for its next try, then longer, up to four minutes."""
 
@@ -46,6 +48,7 @@ class StatusWriter:
         self._teller = teller
         self._clock = clock
         self._budget = budget
+        self._turns = Turns(TURN_SECONDS, clock.monotonic)
         self._ledger: Ledger | None = None
         self._queue: asyncio.PriorityQueue[tuple[int, int, Uid]] = (
             asyncio.PriorityQueue()
@@ -121,6 +124,7 @@ class StatusWriter:
         is_stored = digest(status) == entry.stored_digest
         if is_stored:
             self._budget.give_back()
+            await self._turns.give_way()  # thousands are looked at when work begins
         if is_stored or await self._store(entry, state, status):
             self._teller.tell(uid, state)
 

@@ -1,0 +1,28 @@
+"""Several streams at once: all of them are shown to be current, or one is not.
+
+What a stream holds is no matter here; a verdict may depend on more than one.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Protocol
+
+from heartbeats.edges.kube.errors import KubeError
+
+
+class Stream(Protocol):
+    """What can show that it is current: a reflector."""
+
+    async def confirm(self, *, within: timedelta) -> None:
+        """Return once everything up to this call has been delivered; KubeError."""
+
+
+async def confirm_all(streams: Iterable[Stream], *, within: timedelta) -> None:
+    """Confirm several at once; raises the error of one that could not be."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for stream in streams:
+                group.create_task(stream.confirm(within=within))
+    except* KubeError as failed:
+        raise failed.exceptions[0] from None
