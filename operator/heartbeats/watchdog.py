@@ -28,6 +28,11 @@ AHEAD = timedelta(seconds=0.8)
 """How long before judging the evidence is read. A deadline is judged a second after it
 has passed, so it has passed by then too; and reading takes up to a second."""
 
+PREPARED = timedelta(seconds=1.65)
+"""How long before judging it is made ready to be read. The API server says how far a
+stream is at the earliest a second after it was told to: that must be a moment after
+the evidence is asked for, else the word is too old."""
+
 EXPLAINED_WITHIN = 0.1
 """Seconds that a verdict waits for its explanation once the evidence is there."""
 
@@ -38,6 +43,9 @@ class EvidenceError(Exception):
 
 class Evidence(Protocol):
     """Makes sure that what was heard is complete."""
+
+    def prepare(self, entries: Sequence[Entry]) -> None:
+        """Expect to be asked in a moment for what is known of these."""
 
     async def complete(self, entries: Sequence[Entry]) -> None:
         """Return when the ledger knows all that happened to them before this call.
@@ -79,6 +87,8 @@ class Watchdog:
         self._changed = asyncio.Event()
         self._blind_since: float | None = None
         self._unjudged: set[Uid] = set()
+        self._prepared: datetime | None = None
+        """Up to when the evidence was prepared for what comes due."""
         self._foreseen: datetime | None = None
         """Up to when it was looked at what comes due."""
         self._explained: set[Uid] = set()
@@ -97,6 +107,7 @@ class Watchdog:
         while True:
             await self.turn()
             await self._sleep()
+            self._prepare()
             await self._foresee()
 
     async def turn(self) -> None:
@@ -110,6 +121,20 @@ class Watchdog:
         self.last_turn = self._clock.monotonic()
         if self._blind_since is None:
             self._observer.evaluated(self._clock.now())
+
+    def _prepare(self) -> None:
+        """Have the evidence made ready for what is judged soon, if something is."""
+        by = self._clock.now() + PREPARED
+        at = self._ledger.wakes.next_at()
+        if at is None or at > by or not self._is_unprepared(at):
+            return
+        self._prepared = by
+        expired = list(self._expired(self._ledger.wakes.coming(by=by), by))
+        if expired:
+            self._evidence.prepare(expired)
+
+    def _is_unprepared(self, at: datetime) -> bool:
+        return self._prepared is None or at > self._prepared
 
     async def _foresee(self) -> None:
         """Read the evidence for what is judged in a moment, if something is."""
@@ -205,9 +230,14 @@ class Watchdog:
         at = self._ledger.wakes.next_at()
         span = LONGEST_SLEEP
         if at is not None:
-            early = AHEAD if self._is_unforeseen(at) else timedelta()
-            span = min(span, max(at - early - self._clock.now(), timedelta()))
+            span = min(span, max(self._next_step(at) - self._clock.now(), timedelta()))
         self._changed.clear()
         with suppress(TimeoutError):
             async with asyncio.timeout(span.total_seconds()):
                 await self._changed.wait()
+
+    def _next_step(self, at: datetime) -> datetime:
+        """Return when there is something to do for what is judged at an instant."""
+        if self._is_unprepared(at):
+            return at - PREPARED
+        return at - AHEAD if self._is_unforeseen(at) else at

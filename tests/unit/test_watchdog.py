@@ -40,7 +40,12 @@ class Witness:
         self.given_up = False
         self.takes = 0.0
         self.asked_at: list[float] = []
+        self.prepared_at: list[float] = []
         self.flaw: Exception | None = None
+
+    def prepare(self, entries: Sequence[Entry]) -> None:
+        assert entries
+        self.prepared_at.append(asyncio.get_running_loop().time())
 
     async def complete(self, entries: Sequence[Entry]) -> None:
         self.asked.append(len(entries))
@@ -117,6 +122,26 @@ async def test_what_takes_long_to_prove_is_judged_in_time_all_the_same() -> None
     assert kennel.health is Health.DOWN
     [asked_at] = kennel.witness.asked_at
     assert NOON + asked_at * SECOND > DEADLINE
+
+
+@pytest.mark.looptime
+async def test_evidence_is_prepared_a_moment_before_the_deadline() -> None:
+    kennel = Kennel()
+    await kennel.run_until(DEADLINE + 30 * SECOND)
+    [prepared_at] = kennel.witness.prepared_at
+    [asked_at] = kennel.witness.asked_at
+    assert prepared_at < (DEADLINE - NOON).total_seconds() < asked_at
+    # A stream says a second after it was asked how far it is, and later than this.
+    assert asked_at < prepared_at + 1.0
+
+
+@pytest.mark.looptime
+async def test_nothing_is_prepared_for_what_is_only_late() -> None:
+    kennel = Kennel()
+    pinged = kennel.bench.pinged(interval=timedelta(minutes=1), grace=30 * SECOND)
+    kennel.bench.ping(pinged.uid)
+    await kennel.run_until(NOON + 80 * SECOND)
+    assert kennel.witness.prepared_at == []
 
 
 @pytest.mark.looptime

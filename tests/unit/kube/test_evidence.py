@@ -25,6 +25,10 @@ class ScriptedStream:
         self.current = asyncio.Event()
         self.current.set()
         self.given_up = False
+        self.prepared = 0
+
+    def prepare(self) -> None:
+        self.prepared += 1
 
     async def confirm(self, *, within: timedelta) -> None:
         self.asked.append(within)
@@ -174,6 +178,15 @@ async def test_a_stream_that_cannot_confirm_is_no_evidence(
     court.jobs.error = error
     with pytest.raises(EvidenceError, match=str(error)):
         await court.evidence.complete([court.bench.watching()])
+
+
+async def test_only_the_streams_that_are_needed_are_prepared(court: Court) -> None:
+    court.bench.cron_job()
+    court.evidence.prepare([court.bench.watching(), court.bench.watching("other")])
+    assert (court.cron_jobs.prepared, court.jobs.prepared) == (1, 1)
+    assert court.journal.prepared == 0
+    court.evidence.prepare([court.bench.pinged()])
+    assert (court.jobs.prepared, court.journal.prepared) == (1, 1)
 
 
 async def test_several_that_cannot_are_one_error(court: Court) -> None:

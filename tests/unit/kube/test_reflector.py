@@ -385,6 +385,49 @@ async def test_confirm_waits_for_what_the_open_watch_is_about_to_bring(
     assert api.count("watch") == 1
 
 
+async def test_a_prepared_stream_is_confirmed_without_another_one(
+    api: FakeApi, start: Start
+) -> None:
+    fill(api, 5)
+    running = await start()
+    await api.until(lambda: api.count("watch") == 1)
+    running.reflector.prepare()
+    await api.until(lambda: api.count("watch") == 2)
+    api.elsewhere()
+    await running.reflector.confirm(within=SOON)
+    assert running.reflector.resource_version == api.version
+    assert api.count("watch") == 2
+    assert running.reflector.lists == 1
+
+
+async def test_what_is_listed_in_one_page_is_not_prepared(
+    api: FakeApi, start: Start, quick: Pace
+) -> None:
+    running = await start(replace(quick, page_limit=500))
+    await api.until(lambda: api.count("watch") == 1)
+    running.reflector.prepare()
+    api.put(JOBS, "new")
+    await running.witness.sees(Change.ADDED, "new")
+    assert api.count("watch") == 1
+
+
+async def test_what_one_object_speaks_of_is_waited_for(
+    api: FakeApi, start: Start
+) -> None:
+    fill(api, 5)
+    running = await start()
+    await api.until(lambda: api.count("watch") == 1)
+    newest = running.reflector.newest()
+    assert newest == api.version
+    await running.reflector.reach(newest, within=SOON)
+    assert api.count("watch") == 1
+    api.freeze()
+    api.put(JOBS, "unseen")
+    await running.reflector.reach(api.version, within=SOON)
+    assert "unseen" in running.names
+    assert running.reflector.newest() == api.version
+
+
 @pytest.mark.parametrize("page_limit", [2, 500], ids=["by a probe", "by a list"])
 async def test_confirm_sees_through_a_half_open_stream(
     api: FakeApi, start: Start, quick: Pace, page_limit: int

@@ -33,12 +33,16 @@ class StreamEvidence:
         self._ledger = ledger
         self._presences = presences
 
+    def prepare(self, entries: Sequence[Entry]) -> None:
+        """Have the streams ready that these monitors depend on."""
+        for stream in self._needed(_sources(entries)):
+            stream.prepare()
+
     async def complete(self, entries: Sequence[Entry]) -> None:
         """Return when the ledger knows all that these monitors wait for."""
-        sources = {entry.spec.source for entry in entries}
-        needed = [each for source in sources for each in self._streams[source]]
+        sources = _sources(entries)
         try:
-            await confirm_all(needed, within=WITHIN)
+            await confirm_all(self._needed(sources), within=WITHIN)
         except errors.KubeError as error:
             raise EvidenceError(str(error)) from error
         await self._jobs.settled()
@@ -47,7 +51,14 @@ class StreamEvidence:
                 raise EvidenceError("a ping replica may have ended a moment ago")
             self._presences.check()
 
+    def _needed(self, sources: set[Source]) -> list[Stream]:
+        return [each for source in sources for each in self._streams[source]]
+
     async def explain(self, entries: Sequence[Entry]) -> None:
         """Read what may say why runs do not appear; no verdict depends on it."""
         found = [self._ledger.cron_job_of(entry) for entry in entries]
         await self._jobs.inspect({each.uid: each for each in found if each}.values())
+
+
+def _sources(entries: Sequence[Entry]) -> set[Source]:
+    return {entry.spec.source for entry in entries}

@@ -78,6 +78,7 @@ class Reflector(Generic[ObjectT]):
         self._turns = Turns(self._pace.turn, self._now)
         self._limit: StreamLimit | None = None
         self._probing_for = 0
+        self._is_prepared = self._is_probe = False
         self._fruitless = 0
         self._in_doubt = False
 
@@ -140,6 +141,16 @@ class Reflector(Generic[ObjectT]):
         async with self._limited(within):
             await self._hurry_to(version)
 
+    def prepare(self) -> None:
+        """Have the server say about a second from now how far the stream is.
+
+        Whoever confirms it by then need not wait for a new stream to say so. A small
+        collection is listed sooner than that.
+        """
+        if not self._is_probe and len(self.objects) > self._pace.page_limit:
+            self._is_prepared = True
+            self._end_watch()
+
     def newest(self) -> int:
         """Return the version of the object that changed last; 0: there is none."""
         found = (each.metadata.resource_version for each in self.objects.values())
@@ -160,7 +171,7 @@ class Reflector(Generic[ObjectT]):
         with suppress(TimeoutError):
             async with asyncio.timeout(self._pace.catch_up):
                 await self._progress.reach(version)
-        if not self._probing_for and self._progress.version < version:
+        if not self._is_probe and self._progress.version < version:
             self._end_watch()
         await self._progress.reach(version)
 
@@ -230,11 +241,13 @@ class Reflector(Generic[ObjectT]):
         """Watch until the stream ends; return True when a confirmation ended it."""
         progress, pace = self._progress, self._pace
         self._probing_for = progress.wanted if progress.is_behind else 0
+        self._is_probe = self._is_prepared or self._probing_for > 0
+        self._is_prepared = False
         limit = self._limit = StreamLimit(pace.opening, pace.inactivity)
         stream = self.selection.watch(
             self._client,
             version=progress.version,
-            seconds=pace.probe if self._probing_for else pace.uniform(*pace.watch),
+            seconds=pace.probe if self._is_probe else pace.uniform(*pace.watch),
         )
         try:
             async with limit, stream as chunks:
@@ -256,7 +269,7 @@ class Reflector(Generic[ObjectT]):
                 return True
             raise errors.Unreachable("the watch fell silent") from None
         finally:
-            self.streaming = False
+            self.streaming = self._is_probe = False
             self._limit = None
         return False
 

@@ -17,6 +17,9 @@ class Stream(Protocol):
     async def confirm(self, *, within: timedelta) -> None:
         """Return once everything up to this call has been delivered; KubeError."""
 
+    def prepare(self) -> None:
+        """Be ready to be confirmed in a moment."""
+
 
 async def confirm_all(streams: Iterable[Stream], *, within: timedelta) -> None:
     """Confirm several at once; raises the error of one that could not be."""
