@@ -231,7 +231,9 @@ class Judge:
         if deadline is not None:
             found.append(deadline.at + JUDGED_AFTER)
         late = late_at(entry.state, entry.policy)
-        if late is not None and late > now:
+        # What is late for a second only is judged before anybody sees it.
+        ends_at = None if deadline is None else deadline.at
+        if late is not None and late > now and (ends_at is None or late < ends_at):
             found.append(late)
         if entry.policy.resume_at is not None:
             found.append(entry.policy.resume_at)

@@ -12,7 +12,7 @@ import msgspec
 from heartbeats.edges.kube.decode import ListMeta, Page, decode
 from heartbeats.edges.kube.objects import Identified, Identity
 from heartbeats.edges.kube.resources import Resource
-from heartbeats.edges.kube.transport import JSON, Params, Transport
+from heartbeats.edges.kube.transport import JSON, REQUEST_SECONDS, Params, Transport
 
 T = TypeVar("T")
 
@@ -81,15 +81,17 @@ class Client(Transport):
         newest = await self.list_page(
             resource, namespace=namespace, limit=1, accept=METADATA_LIST
         )
-        answer = await self.request(
-            "GET",
-            resource.path(namespace),
-            params={
-                "resourceVersion": newest.metadata.version,
-                "resourceVersionMatch": "NotOlderThan",
-            },
-            accept=METADATA_LIST,
-        )
+        params = {
+            "resourceVersion": newest.metadata.version,
+            "resourceVersionMatch": "NotOlderThan",
+        }
+        path = resource.path(namespace)
+        answer = bytearray()  # of 20 MB, which joining chunks would double
+        async with self.stream(
+            path, params=params, accept=METADATA_LIST, timeout=REQUEST_SECONDS
+        ) as chunks:
+            async for chunk in chunks:
+                answer += chunk
         listed = decode(answer, _MetadataItems)
         found = [item.metadata for item in listed.items or ()]
         return MetadataList(listed.metadata.version, found)

@@ -63,7 +63,7 @@ class _Skeleton(msgspec.Struct, frozen=True, gc=False):
     metadata: Odd = Odd()
 
 
-def decode(body: bytes | msgspec.Raw, type_: type[T]) -> T:
+def decode(body: bytes | bytearray | msgspec.Raw, type_: type[T]) -> T:
     """Decode an answer as a whole; Malformed when it is not of that type."""
     try:
         return msgspec.json.decode(body, type=type_)

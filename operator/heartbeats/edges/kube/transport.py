@@ -116,16 +116,24 @@ class Transport:
 
     @asynccontextmanager
     async def stream(
-        self, path: str, *, params: Params
+        self,
+        path: str,
+        *,
+        params: Params,
+        accept: str = JSON,
+        timeout: float | None = None,  # noqa: ASYNC109 - aiohttp applies it
     ) -> AsyncIterator[AsyncIterator[bytes]]:
-        """Open an endless answer; yields its chunks. The caller bounds the silence."""
+        """Open a long or endless answer; yields its chunks.
+
+        Without a `timeout` (seconds) the caller bounds the silence.
+        """
         async with self._open(
             "GET",
             path,
             params=params,
             data=None,
-            headers={"Accept": JSON},
-            timeout=_timeout(total=None),
+            headers={"Accept": accept},
+            timeout=_timeout(total=timeout),
         ) as response:
             yield response.content.iter_any()
 
