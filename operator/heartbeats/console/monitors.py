@@ -19,7 +19,7 @@ from heartbeats.core.explain import Explanation, explain
 from heartbeats.core.model import Health, MonitorKey, Policy
 from heartbeats.core.schedule import Timetable, timetable
 from heartbeats.core.status import policy_applied
-from heartbeats.core.verdict import Verdict, verdict
+from heartbeats.core.verdict import URGENCY, Verdict, verdict
 from heartbeats.edges.kube import errors
 from heartbeats.edges.kube.decode import decode
 from heartbeats.edges.kube.monitors import OddMonitorError, sighting_of
@@ -27,9 +27,6 @@ from heartbeats.edges.kube.resources import MONITORS
 from heartbeats.ledger import Sighting
 
 Json = dict[str, Any]
-
-URGENCY: Final = tuple(map(Health, ("Down", "Unknown", "Late", "New", "Paused", "Up")))
-"""The worst first."""
 
 NOT_JUDGED: Final = "NotJudged"
 """Said in place of a reason while no operator has looked at a monitor."""

@@ -17,6 +17,9 @@ from heartbeats.core.values import replace
 
 MAX_PENDING_FLIPS = 16
 
+URGENCY = tuple(map(Health, ("Down", "Unknown", "Late", "New", "Paused", "Up")))
+"""The order in which people want to look at monitors: the worst first."""
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:

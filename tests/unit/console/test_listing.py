@@ -3,8 +3,9 @@
 import json
 
 from heartbeats.console.listing import as_names, as_object, as_table
-from heartbeats.console.monitors import URGENCY, Monitor, urgency
+from heartbeats.console.monitors import Monitor, urgency
 from heartbeats.core.model import Health, Incident, Reason, Trouble
+from heartbeats.core.verdict import URGENCY
 from support.builders import HOUR, MINUTE, NOW, state
 from support.shown import HOURLY, shown
 

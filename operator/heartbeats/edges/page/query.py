@@ -12,11 +12,7 @@ from urllib.parse import urlencode
 from multidict import MultiMapping
 
 from heartbeats.core.model import Health
-
-STATES: Final = tuple(
-    map(Health, ("Down", "Unknown", "Late", "New", "Paused", "Up")),
-)
-"""The states by urgency."""
+from heartbeats.core.verdict import URGENCY
 
 SIZE: Final = 100
 LARGEST: Final = 500
@@ -64,7 +60,7 @@ class Query:
         """Write it as the URL of a path, in one way only."""
         pairs = [
             ("namespace", self.namespace),
-            *(("state", each.value) for each in STATES if each in self.states),
+            *(("state", each.value) for each in URGENCY if each in self.states),
             ("q", self.text),
             ("page", str(self.page) if self.page > 1 else ""),
             ("size", str(self.size) if self.size != SIZE else ""),
@@ -84,7 +80,7 @@ def _state(value: str) -> Health:
     try:
         return Health(value.strip().capitalize())
     except ValueError:
-        known = ", ".join(STATES)
+        known = ", ".join(URGENCY)
         raise BadQueryError(f"there is no state {value!r}: write one of {known}") from (
             None
         )

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Final
 
 from heartbeats.core.model import Health, Run
-from heartbeats.edges.page.query import STATES, Query
+from heartbeats.edges.page.query import Query
 from heartbeats.edges.page.survey import CHUNK, Census, Seen, look
 from heartbeats.ledger.entries import Entry
 
@@ -63,7 +63,7 @@ class BadRun:
 
 async def bad_runs(census: Census, query: Query) -> tuple[int, Sequence[BadRun]]:
     """Return how many runs were bad lately, of what is not Down, and the newest."""
-    scope = Query(query.namespace, frozenset(STATES) - {Health.DOWN}, query.text)
+    scope = Query(query.namespace, frozenset(Health) - {Health.DOWN}, query.text)
     since_at = census.at - RECENT
     found: list[tuple[Run, Entry]] = []
     async for entries in _matching(census, scope):

@@ -17,9 +17,8 @@ from heartbeats.core.codec import Json
 from heartbeats.core.model import Health, MonitorKey, Policy, State, Uid
 from heartbeats.core.schedule import late_at
 from heartbeats.core.status import to_status
-from heartbeats.core.verdict import Verdict, verdict
+from heartbeats.core.verdict import URGENCY, Verdict, verdict
 from heartbeats.edges.page.changes import Changes
-from heartbeats.edges.page.query import STATES
 from heartbeats.ledger.entries import Entry
 
 CHUNK: Final = 250
@@ -166,7 +165,7 @@ class Survey:
 
     async def _look(self) -> Census:
         now, version, words = self._now(), self._changes.version, self._words
-        found: dict[Health, list[Entry]] = {state: [] for state in STATES}
+        found: dict[Health, list[Entry]] = {state: [] for state in URGENCY}
         unjudged = 0
         for count, entry in enumerate(self._monitors, start=1):
             if entry.subject is None:

@@ -12,8 +12,9 @@ from urllib.parse import quote
 from heartbeats.config import may_call
 from heartbeats.core import durations
 from heartbeats.core.model import Health, MonitorKey, Policy, Source
+from heartbeats.core.verdict import URGENCY
 from heartbeats.edges.page import words
-from heartbeats.edges.page.query import STATES, Query
+from heartbeats.edges.page.query import Query
 from heartbeats.edges.page.search import BadRun, Found
 from heartbeats.edges.page.survey import Census, Seen
 
@@ -120,7 +121,7 @@ def overview(census: Census, found: Found, down: Found) -> dict[str, Any]:
         "found": found,
         "counts": census.counts,
         "tiles": tiles(census.counts),
-        "states": STATES,
+        "states": URGENCY,
         "namespaces": census.namespaces[:OFFERED],
         "unjudged": census.unjudged,
         "total": census.total,
