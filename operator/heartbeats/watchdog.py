@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -70,6 +71,17 @@ class Observer(Protocol):
         """Note time in which deadlines could not be judged."""
 
 
+@dataclass(slots=True)
+class _Foresight:
+    """What was looked at before its time had come, up to an instant."""
+
+    by: datetime | None
+    explained: set[Uid] = field(default_factory=set)
+    """Whose silence was looked into: all that comes due."""
+    proven: set[Uid] = field(default_factory=set)
+    """Those that had expired by then, and of which all before is known."""
+
+
 class Watchdog:
     """Judges monitors when their time has come."""
 
@@ -89,12 +101,7 @@ class Watchdog:
         self._unjudged: set[Uid] = set()
         self._prepared: datetime | None = None
         """Up to when the evidence was prepared for what comes due."""
-        self._foreseen: datetime | None = None
-        """Up to when it was looked at what comes due."""
-        self._explained: set[Uid] = set()
-        """What it was: whose silence was looked into."""
-        self._proven: set[Uid] = set()
-        """Those that had expired by then, and of which all before is known."""
+        self._foresight = _Foresight(None)
         self.last_turn: float | None = None
         """When the last round ended, in monotonic seconds."""
 
@@ -143,16 +150,16 @@ class Watchdog:
         if at is None or at > by or not self._is_unforeseen(at):
             return
         coming = self._ledger.wakes.coming(by=by)
-        self._foreseen, self._explained, self._proven = by, set(coming), set()
+        foresight = self._foresight = _Foresight(by, explained=set(coming))
         async with self._explaining(coming):
             expired = list(self._expired(coming, by))
             with suppress(EvidenceError):  # it is asked again when they are due
                 if expired:
                     await self._evidence.complete(expired)
-                    self._proven = {entry.uid for entry in expired}
+                    foresight.proven = {entry.uid for entry in expired}
 
     def _is_unforeseen(self, at: datetime) -> bool:
-        return self._foreseen is None or at > self._foreseen
+        return self._foresight.by is None or at > self._foresight.by
 
     def _expired(self, uids: Iterable[Uid], now: datetime) -> Iterator[Entry]:
         """Yield the monitors whose deadline silence breaks by then."""
@@ -165,7 +172,7 @@ class Watchdog:
         expired = list(self._expired(due, now))
         unproven = [entry for entry in expired if not self._is_proven(entry)]
         # Also of what is only late: a pod may be gone when its window ends.
-        async with self._explaining(set(due) - self._explained):
+        async with self._explaining(set(due) - self._foresight.explained):
             if unproven:
                 try:
                     await self._evidence.complete(unproven)
@@ -180,10 +187,11 @@ class Watchdog:
 
     def _is_proven(self, entry: Entry) -> bool:
         """Tell whether the deadline that has passed is the one that was foreseen."""
+        by, proven = self._foresight.by, self._foresight.proven
         return (
-            self._foreseen is not None
-            and entry.uid in self._proven
-            and self._ledger.has_expired(entry, self._foreseen)
+            by is not None
+            and entry.uid in proven
+            and self._ledger.has_expired(entry, by)
         )
 
     def _waits(self, now: datetime) -> bool:

@@ -143,16 +143,6 @@ async def test_deletes_only_what_was_meant(to_echo: Client) -> None:
     assert request["body"] == {"preconditions": {"uid": "u", "resourceVersion": "7"}}
 
 
-async def test_deletes_no_collection_without_a_selector(to_echo: Client) -> None:
-    params = {"labelSelector": "a=b"}
-    request = sent(
-        await to_echo.delete_collection(CONFIG_MAPS, namespace="n", params=params)
-    )
-    assert (request["method"], request["query"]) == ("DELETE", params)
-    with pytest.raises(ValueError, match="selector"):
-        await to_echo.delete_collection(CONFIG_MAPS, namespace="n", params={})
-
-
 async def test_refused_writes_are_counted_and_reads_are_not(
     to_echo: Client, echo: Echo
 ) -> None:

@@ -156,14 +156,6 @@ class Client(Transport):
         path = resource.path(namespace, name)
         return await self.request("DELETE", path, body=body)
 
-    async def delete_collection(
-        self, resource: Resource, *, namespace: str, params: Params
-    ) -> bytes:
-        """Delete what the selectors in `params` match: they must not be empty."""
-        if not any(params.get(key) for key in ("labelSelector", "fieldSelector")):
-            raise ValueError(f"Deleting all {resource.plural} needs a selector.")
-        return await self.request("DELETE", resource.path(namespace), params=params)
-
     def watch(
         self, resource: Resource, *, namespace: str | None = None, params: Params
     ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
