@@ -172,6 +172,24 @@ async def test_an_equal_status_is_not_written_again(
 
 
 @pytest.mark.looptime
+async def test_what_is_stored_already_is_looked_at_in_turns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Ten thousand statuses are looked at when work begins."""
+    api = MemoryApi()
+    exists(api, *(f"job-{number}" for number in range(200)))
+    await Process(api, []).work()
+    monkeypatch.setattr(writer, "TURN_SECONDS", -1.0)
+    process, turns = Process(api, []), 0
+    assert process.writer.backlog == 200
+    async with process.running():
+        while process.writer.backlog:
+            turns += 1
+            await asyncio.sleep(0)
+    assert turns >= 200 / writer.WRITERS
+
+
+@pytest.mark.looptime
 async def test_the_next_write_carries_the_version_of_the_last(
     api: MemoryApi, process: Process
 ) -> None:
