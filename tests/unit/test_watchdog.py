@@ -136,6 +136,19 @@ async def test_evidence_is_prepared_a_moment_before_the_deadline() -> None:
 
 
 @pytest.mark.looptime
+async def test_it_is_prepared_too_where_a_run_is_late_and_overdue_at_once() -> None:
+    kennel = Kennel()
+    kennel.bench.ledger.lose_monitor(kennel.entry.uid)
+    hasty = kennel.bench.watching(grace=10 * SECOND)
+    overdue = hasty.state.next_expected_at
+    assert overdue is not None
+    await kennel.run_until(overdue + 12 * SECOND)
+    assert hasty.state.health is Health.DOWN
+    [prepared_at] = kennel.witness.prepared_at
+    assert NOON + prepared_at * SECOND < overdue + 10 * SECOND
+
+
+@pytest.mark.looptime
 async def test_nothing_is_prepared_for_what_is_only_late() -> None:
     kennel = Kennel()
     pinged = kennel.bench.pinged(interval=timedelta(minutes=1), grace=30 * SECOND)
