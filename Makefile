@@ -106,8 +106,8 @@ bench-soak: $(READY) ## Ping 1,000,000 times, then 10 minutes faster than status
 SIZES ?= 50,1000,5000,10000
 
 .PHONY: bench-scale
-bench-scale: $(READY) ## Measure the operator role with SIZES CronJobs, three Jobs and a monitor each
-	@PYTHONPATH=tests $(BIN)/python -m bench.bench_scale --sizes $(SIZES)
+bench-scale: $(READY) ## Measure the operator role with SIZES CronJobs, three Jobs and a monitor each; OPTIONS=--help tells more
+	@PYTHONPATH=tests $(BIN)/python -m bench.bench_scale --sizes $(SIZES) $(OPTIONS)
 
 .PHONY: image
 image: $(READY) ## Build the image with docker, podman or buildah; IMAGE=name:tag OPTIONS=--help tells more

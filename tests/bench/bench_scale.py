@@ -13,6 +13,8 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -32,12 +34,13 @@ from heartbeats.clock import SystemClock
 from heartbeats.cluster.progress import Progress
 from heartbeats.cluster.record import API_ONLY
 from heartbeats.edges.kube.client import Client
-from heartbeats.edges.kube.resources import CRON_JOBS, JOBS
+from heartbeats.edges.kube.resources import CRON_JOBS
 from support.resources import EVENTS, MONITORS
 
 _IDLE_SECONDS = 30.0
 _EVENT_SECONDS = 15
 _EVENTS_PER_SECOND = 300
+_LIVELY = 5
 _SCRAPES = 5
 _PINGED = 200
 _SCRAPED_AGAIN_AND_AGAIN = 100
@@ -55,6 +58,8 @@ class Scale:
     client: Client
     fleet: Fleet
     figures: dict[str, dict[str, Any]] = field(default_factory=dict)
+    lives: bool = False
+    """Some Jobs and CronJobs change all the time, as they do where they run."""
     pinged: bool = False
     """There are monitors to ping."""
 
@@ -161,12 +166,7 @@ class Scale:
 
             async def touch(number: int, second: int = second) -> None:
                 index = (number + second * _EVENTS_PER_SECOND) % self.fleet.size
-                await self.client.merge(
-                    JOBS,
-                    f"{name_of(index)}-{second % KEPT_JOBS}",
-                    {"metadata": {"annotations": {"touched": str(time.monotonic())}}},
-                    namespace=namespace_of(index),
-                )
+                await self.fleet.touch_job(index, second % KEPT_JOBS)
 
             await in_parallel(range(_EVENTS_PER_SECOND), touch)
             sent += _EVENTS_PER_SECOND
@@ -198,6 +198,21 @@ class Scale:
             )
 
         await in_parallel(which, edit)
+        async with self._living():
+            return await self._missed(operator, which, what, slot)
+
+    @asynccontextmanager
+    async def _living(self) -> AsyncIterator[None]:
+        """Let things happen meanwhile, if the fleet is to live."""
+        living = asyncio.create_task(self.fleet.live(_LIVELY if self.lives else 0))
+        yield
+        living.cancel()
+        await asyncio.wait([living])
+
+    async def _missed(
+        self, operator: Role, which: range, what: str, slot: datetime
+    ) -> dict[str, Any]:
+        count = len(which)
         due_at = slot + timedelta(seconds=10)
         before = _histogram(operator)
         wait = (due_at - SystemClock().now()).total_seconds()
@@ -325,13 +340,13 @@ def _scrapes(operator: Role) -> dict[str, Any]:
     }
 
 
-async def _run(sizes: list[int], at_once: int, ready: Rig) -> dict[str, Any]:
+async def _run(told: argparse.Namespace, ready: Rig) -> dict[str, Any]:
     async with connect(ready.admin) as client:
         fleet = Fleet(client, SystemClock().now())
         await fleet.namespaces()
-        scale = Scale(ready, client, fleet)
-        for size in sizes:
-            await scale.measure(size, at_once)
+        scale = Scale(ready, client, fleet, lives=told.living)
+        for size in told.sizes.split(","):
+            await scale.measure(int(size), told.at_once)
     return scale.figures
 
 
@@ -350,14 +365,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench-scale", description=__doc__)
     parser.add_argument("--sizes", default="50,1000,5000,10000")
     parser.add_argument("--at-once", type=int, default=5000)
+    parser.add_argument(
+        "--living",
+        action="store_true",
+        help=f"let {_LIVELY} Jobs and CronJobs a second change while deadlines pass",
+    )
     told = parser.parse_args()
-    sizes = [int(each) for each in told.sizes.split(",")]
     progress = Progress(sys.stderr)
     with (
         tempfile.TemporaryDirectory() as folder,
         rig(Path(folder), progress, components=API_ONLY) as ready,
     ):
-        _print(asyncio.run(_run(sizes, told.at_once, ready)))
+        _print(asyncio.run(_run(told, ready)))
     return 0
 
 

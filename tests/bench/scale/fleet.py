@@ -31,7 +31,13 @@ from heartbeats.core.transitions import Subject, apply, arm
 from heartbeats.edges.kube.client import Client
 from heartbeats.edges.kube.credentials import open_session
 from heartbeats.edges.kube.kubeconfig import find_credentials
-from heartbeats.edges.kube.resources import CRON_JOBS, JOBS, MONITORS, NAMESPACES
+from heartbeats.edges.kube.resources import (
+    CRON_JOBS,
+    JOBS,
+    MONITORS,
+    NAMESPACES,
+    Resource,
+)
 from support.resources import Object
 from support.workloads import complete, cron_job, cron_job_monitor, run_of
 
@@ -98,6 +104,25 @@ class Fleet:
 
         await in_parallel(range(self.size, size), create)
         self.size = size
+
+    async def touch_job(self, index: int, number: int) -> None:
+        """Change one of a CronJob's Jobs, by something that nobody reads."""
+        await self._touch(JOBS, f"{name_of(index)}-{number}", index)
+
+    async def live(self, per_second: int) -> None:
+        """Change so many Jobs and CronJobs a second, one after the other; until 0."""
+        index = 0
+        while per_second:
+            await self.touch_job(index, 0)
+            await self._touch(CRON_JOBS, name_of(index), index)
+            index = (index + 1) % self.size
+            await asyncio.sleep(1 / per_second)
+
+    async def _touch(self, resource: Resource, name: str, index: int) -> None:
+        meta = {"annotations": {"touched": str(self.client.clock.monotonic())}}
+        await self.client.merge(
+            resource, name, {"metadata": meta}, namespace=namespace_of(index)
+        )
 
     async def _create(self, index: int) -> None:
         namespace, name = namespace_of(index), name_of(index)
