@@ -193,6 +193,8 @@ def _lost_slots(state: State, subject: Subject, gap: Gap, *, now: datetime) -> S
         started_at=created_until,
         slot_at=created_until,
     )
+    if subject.policy.skips_while_running:  # it was open until then
+        state = excuse_until(state, subject.table, succeeded_at)
     return apply(state, subject, _success(run, succeeded_at)).state
 
 
