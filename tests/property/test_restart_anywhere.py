@@ -7,7 +7,7 @@ the status that was stored last; what was counted already comes again.
 from datetime import datetime
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -112,12 +112,32 @@ UNDOUBTED = ("state", "nextExpectedTime", "consecutiveFailures", "incident")
 """What two good runs make certain again, whatever was lost before."""
 
 
+HOURLY = Spec(source=Source.CRON_JOB, cron_job_name="nightly", failure_threshold=1)
+FORBIDDING = CronJobFacts(
+    uid=CRON_JOB,
+    name="nightly",
+    namespace="shop",
+    generation=1,
+    schedule="0 * * * *",
+    concurrency_policy="Forbid",
+    created_at=NOW - 10 * MINUTE,
+    last_schedule_at=NOW,
+)
+HELD_UP: list[Step] = [
+    *[("create", 1, 0)] * 5,
+    *[("create", 1900, 0), ("kill", 1900, 0), ("create", 1, 0), ("succeed", 7300, 0)],
+]
+"""A run of 13:00 begins and ends at 15:06 while nobody watches."""
+
+
 @settings(deadline=None, max_examples=60)
 @given(
     spec=WATCHED,
     cron_job=CRON_JOBS,
     steps=histories(*RUNS, *["remove"] * 3, "kill", *FATES),
 )
+@example(HOURLY, FORBIDDING, [*HELD_UP, ("remove", 1, 0)])
+@example(HOURLY, FORBIDDING, [*HELD_UP, ("create", 1, 0), ("remove", 1, 0)])
 def test_what_was_deleted_unseen_is_never_bad_and_soon_forgotten(
     spec: Spec, cron_job: CronJobFacts, steps: list[Step]
 ) -> None:

@@ -6,9 +6,9 @@ and what cannot be inferred is unknown, never bad. It may not conclude that a ru
 failed or was missed from the absence of a Job that may have been deleted.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from heartbeats.core.counting import was_counted
 from heartbeats.core.model import (
@@ -87,6 +87,29 @@ def settle_passed(state: State, subject: Subject, remains: Remains) -> State:
         return state
     waiting = {*remains.slots, *remains.pending, newest}
     return settle_until(state, subject.table, newest, waiting)
+
+
+def excuse_held_up(
+    state: State, subject: Subject, remains: Remains, reports: Sequence[CheckIn]
+) -> State:
+    """Excuse, before Jobs report, what a run held up that is gone since it succeeded.
+
+    Under Forbid it was open until then, nobody knows since when; the run that it held
+    up may be there, and began late.
+    """
+    ended_at = remains.cron_job.last_success_at
+    if ended_at is None or not subject.policy.skips_while_running:
+        return state
+    is_known = any(
+        each.kind is Kind.SUCCESS and each.at == ended_at for each in reports
+    )
+    if is_known or subject.policy.suspended or ended_at <= _heard_until(state):
+        return state
+    return excuse_until(state, subject.table, ended_at)
+
+
+def _heard_until(state: State) -> datetime:
+    return state.last_success_at or state.armed_at or datetime.max.replace(tzinfo=UTC)
 
 
 def catch_up(state: State, subject: Subject, gap: Gap, *, now: datetime) -> State:

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from heartbeats.core.catchup import (
     Gap,
     catch_up,
+    excuse_held_up,
     settle_passed,
     told_once,
     with_starts,
@@ -186,7 +187,9 @@ class Judge:
         remains = self._runs.remains(facts)
         if before.armed_at is not None and before.armed_at == state.armed_at:
             state = settle_passed(state, entry.subject, remains)
-        reports = self._runs.check_ins(facts.uid)
+        reports = list(self._runs.check_ins(facts.uid))
+        if before.armed_at is not None:
+            state = excuse_held_up(state, entry.subject, remains, reports)
         for check_in in with_starts(state, entry.subject, reports):
             state = self._applied(entry, entry.subject, state, check_in)
         if before.armed_at is not None:
