@@ -71,6 +71,10 @@ test-integration: $(READY) ## Run tests on a real control plane (built the first
 test-slow: $(READY) ## Run the integration tests that take minutes each
 	$(BIN)/pytest -m slow tests
 
+.PHONY: search
+search: $(READY) ## Look for new counterexamples: the property tests with examples of their own
+	$(BIN)/pytest -n 2 --hypothesis-profile search tests/property
+
 N ?= 1000000
 
 .PHONY: fuzz-cron

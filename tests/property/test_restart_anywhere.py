@@ -128,6 +128,12 @@ HELD_UP: list[Step] = [
     *[("create", 1900, 0), ("kill", 1900, 0), ("create", 1, 0), ("succeed", 7300, 0)],
 ]
 """A run of 13:00 begins and ends at 15:06 while nobody watches."""
+HOLDING_UP: list[Step] = [
+    *[("create", 1, 0)] * 4,
+    *[("kill", 3600, 0), ("create", 1, 0), ("succeed", 7300, 0), ("create", 1, 0)],
+    *[("remove", 1, 0), ("remove", 7300, 0)],
+]
+"""A run of 15:00, begun behind one that succeeded, is deleted at 17:04, unfinished."""
 
 
 @settings(deadline=None, max_examples=60)
@@ -138,6 +144,7 @@ HELD_UP: list[Step] = [
 )
 @example(HOURLY, FORBIDDING, [*HELD_UP, ("remove", 1, 0)])
 @example(HOURLY, FORBIDDING, [*HELD_UP, ("create", 1, 0), ("remove", 1, 0)])
+@example(HOURLY, FORBIDDING, HOLDING_UP)
 def test_what_was_deleted_unseen_is_never_bad_and_soon_forgotten(
     spec: Spec, cron_job: CronJobFacts, steps: list[Step]
 ) -> None:
@@ -159,6 +166,17 @@ def test_what_was_deleted_unseen_is_never_bad_and_soon_forgotten(
     restarted, constant = statuses(play)
     for name in UNDOUBTED:
         assert restarted.get(name) == constant.get(name), name
+
+
+def test_a_success_deleted_unseen_is_the_newest_slots() -> None:
+    """The CronJob still tells it: under Forbid too the monitor has its history."""
+    play = Play(Cluster(HOURLY, FORBIDDING, now=NOW + MINUTE), is_careful=False)
+    play.play([*HELD_UP, ("remove", 1, 0)])
+    restarted, constant = statuses(play)
+    assert restarted["state"] == constant["state"] == "Up"
+    (run,) = restarted["history"]
+    assert (run["outcome"], run["inferred"]) == ("success", True)
+    assert run["time"] == constant["history"][0]["time"]
 
 
 def bad_runs(status: Json) -> dict[datetime, tuple[str, str]]:

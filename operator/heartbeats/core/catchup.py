@@ -6,9 +6,9 @@ and what cannot be inferred is unknown, never bad. It may not conclude that a ru
 failed or was missed from the absence of a Job that may have been deleted.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from heartbeats.core.counting import was_counted
 from heartbeats.core.model import (
@@ -90,26 +90,23 @@ def settle_passed(state: State, subject: Subject, remains: Remains) -> State:
 
 
 def excuse_held_up(
-    state: State, subject: Subject, remains: Remains, reports: Sequence[CheckIn]
+    state: State, subject: Subject, remains: Remains, reports: Iterable[CheckIn]
 ) -> State:
-    """Excuse, before Jobs report, what a run held up that is gone since it succeeded.
+    """Excuse, before Jobs report, a slot whose Job began late behind one that is gone.
 
-    Under Forbid it was open until then, nobody knows since when; the run that it held
-    up may be there, and began late.
+    Under Forbid the one that is gone was open until it succeeded, nobody knows since
+    when. While the newest Job is gone itself, that success is inferred to be its own.
     """
+    newest = remains.cron_job.last_schedule_at
     ended_at = remains.cron_job.last_success_at
-    if ended_at is None or not subject.policy.skips_while_running:
+    heard_at = state.last_success_at or state.armed_at
+    if not subject.policy.skips_while_running or newest not in remains.slots:
         return state
-    is_known = any(
-        each.kind is Kind.SUCCESS and each.at == ended_at for each in reports
-    )
-    if is_known or subject.policy.suspended or ended_at <= _heard_until(state):
+    if ended_at is None or heard_at is None or ended_at <= heard_at:
+        return state
+    if any(each.kind is Kind.SUCCESS and each.at == ended_at for each in reports):
         return state
     return excuse_until(state, subject.table, ended_at)
-
-
-def _heard_until(state: State) -> datetime:
-    return state.last_success_at or state.armed_at or datetime.max.replace(tzinfo=UTC)
 
 
 def catch_up(state: State, subject: Subject, gap: Gap, *, now: datetime) -> State:
@@ -208,17 +205,29 @@ def _lost_slots(state: State, subject: Subject, gap: Gap, *, now: datetime) -> S
     state = settle_until(state, subject.table, created_until, remains.pending)
     if known or is_open:
         return state
-    succeeded_at = remains.cron_job.last_success_at
-    if succeeded_at is None or succeeded_at < created_until:
-        return _lost_run(state, subject, created_until, now=now)
+    return _lost_newest(state, subject, gap, created_until, now=now)
+
+
+def _lost_newest(
+    state: State, subject: Subject, gap: Gap, slot_at: datetime, *, now: datetime
+) -> State:
+    """Conclude how the newest run ended, of which only the CronJob tells."""
+    succeeded_at = gap.remains.cron_job.last_success_at
+    if succeeded_at is None or succeeded_at < slot_at:
+        return _lost_run(state, subject, slot_at, now=now)
     run = ActiveRun(
-        id=f"slot-{created_until:%Y%m%dT%H%M%S}",
-        started_at=created_until,
-        slot_at=created_until,
+        id=f"slot-{slot_at:%Y%m%dT%H%M%S}", started_at=slot_at, slot_at=slot_at
     )
-    if subject.policy.skips_while_running:  # it was open until then
-        state = excuse_until(state, subject.table, succeeded_at)
-    return apply(state, subject, _success(run, succeeded_at)).state
+    if not subject.policy.skips_while_running:
+        return apply(state, subject, _success(run, succeeded_at)).state
+    state = excuse_until(state, subject.table, succeeded_at)  # it was open until then
+    state = apply(state, subject, _success(run, succeeded_at)).state
+    due_at, before = state.next_expected_at, gap.before.next_expected_at
+    is_alone = before is None or before >= slot_at
+    if is_alone or due_at is None or due_at + subject.policy.grace > now:
+        return state
+    # Perhaps an older run succeeded, and the newest one was open and skipped others.
+    return _lost_run(state, subject, due_at, now=now)
 
 
 def _open_slots(state: State) -> set[datetime]:

@@ -185,10 +185,9 @@ class Judge:
         if entry.subject is None:
             return state
         remains = self._runs.remains(facts)
+        reports = list(self._runs.check_ins(facts.uid))
         if before.armed_at is not None and before.armed_at == state.armed_at:
             state = settle_passed(state, entry.subject, remains)
-        reports = list(self._runs.check_ins(facts.uid))
-        if before.armed_at is not None:
             state = excuse_held_up(state, entry.subject, remains, reports)
         for check_in in with_starts(state, entry.subject, reports):
             state = self._applied(entry, entry.subject, state, check_in)

@@ -24,7 +24,10 @@ A_MINUTE = 110.0
 
 POLICIES = ("Allow", "Forbid", "Replace")
 SHORT_GRACE = {"heartbeats.dev/grace-period": "10s"}
-SHORT_RUNS = {**SHORT_GRACE, "heartbeats.dev/max-runtime": "10s"}
+SHORT_RUNS = {
+    "heartbeats.dev/grace-period": "45s",  # on a busy machine pods take their time
+    "heartbeats.dev/max-runtime": "10s",
+}
 STUCK = {annotations.STUCK: "ImagePullBackOff"}
 ENDLESS = {annotations.RUN_FOR: annotations.FOREVER}
 

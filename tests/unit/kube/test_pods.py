@@ -100,6 +100,10 @@ def test_of_long_last_words_the_end_is_kept() -> None:
             [containers(conditions=[condition("PodScheduled")], phase="Running")],
             "the pod is Running, but not ready.",
         ),
+        (
+            [containers(conditions=[condition("Ready")], phase="Running")],
+            "a pod is ready by now, but its Job did not say so in time.",
+        ),
         ([pod()], "the pod is new, but not ready."),
     ],
 )
