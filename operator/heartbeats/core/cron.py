@@ -97,8 +97,12 @@ def firing_after(rule: Fields, zone: ZoneInfo, unix: int) -> int | None:
     return next_firing(rule, zone, unix)
 
 
+@lru_cache(maxsize=4096)
 def parse(expression: str, zone: str) -> Cron:
-    """Read a CronJob's schedule for an IANA zone; CronError says what is wrong."""
+    """Read a CronJob's schedule for an IANA zone; CronError says what is wrong.
+
+    What was read is remembered, and shared: thousands of jobs are written alike.
+    """
     zone_info = _load_zone(zone)
     schedule = expression
     if expression.startswith(_ZONE_PREFIXES):

@@ -20,14 +20,14 @@ from heartbeats.core.catchup import (
 )
 from heartbeats.core.model import Blindness, CheckIn, CronJobFacts, State
 from heartbeats.core.policy import Defaults, Surroundings, resolve
-from heartbeats.core.schedule import late_at, next_deadline
+from heartbeats.core.schedule import next_deadline
 from heartbeats.core.silence import Hindrances, Step, blind, expire
 from heartbeats.core.subject import Subject
 from heartbeats.core.transitions import JUDGED_AFTER, apply, arm
 from heartbeats.ledger.entries import Entry, Listener, Runs
 from heartbeats.ledger.flaws import Flaws
 from heartbeats.ledger.sources import Sources
-from heartbeats.ledger.wakes import Wakes
+from heartbeats.ledger.wakes import Wakes, wake_at
 
 
 class Judge:
@@ -58,7 +58,8 @@ class Judge:
         with self._alone(entry):
             if entry.subject is None:
                 return
-            state = self._applied(entry, entry.subject, entry.state, check_in)
+            known = self._known(entry)
+            state = self._applied(entry, entry.subject, entry.state, check_in, known)
             if state != entry.state:
                 self.move(entry, state, now=now)
 
@@ -88,10 +89,11 @@ class Judge:
         """Note a time of blindness after what had expired when it began."""
         with self._alone(entry):
             if entry.subject is not None:
-                step = self._expired(
-                    entry, entry.subject, entry.state, now=blindness.began_at
+                known, began_at = self._known(entry), blindness.began_at
+                state = self._expired(
+                    entry, entry.subject, entry.state, known, now=began_at
                 )
-                self.move(entry, step.state, now=now)
+                self.move(entry, state, now=now)
         self.blind(entry, blindness, now=now)
 
     def blind(self, entry: Entry, blindness: Blindness, *, now: datetime) -> None:
@@ -112,8 +114,9 @@ class Judge:
         with self._alone(entry):
             if entry.subject is None:
                 return
-            step = self._expired(entry, entry.subject, entry.state, now=now)
-            self.move(entry, step.state, now=now)
+            known = self._known(entry)
+            state = self._expired(entry, entry.subject, entry.state, known, now=now)
+            self.move(entry, state, now=now)
 
     def catch_up(self, entry: Entry, *, now: datetime) -> None:
         """Look again at a monitor's runs: some were not watched for a while."""
@@ -130,7 +133,7 @@ class Judge:
         urgent = len(state.pending_flips) > len(entry.state.pending_flips)
         entry.state = state
         if entry.subject is not None:
-            self._plan(entry, entry.subject, now=now)
+            self._wakes.set(entry.uid, wake_at(entry, entry.subject, now=now))
             self._listener.changed(entry, urgent=urgent)
 
     def has_expired(self, entry: Entry, *, now: datetime) -> bool:
@@ -185,23 +188,29 @@ class Judge:
         if entry.subject is None:
             return state
         remains = self._runs.remains(facts)
+        known = self._runs.hindrances(facts.uid)
         reports = list(self._runs.check_ins(facts.uid))
         if before.armed_at is not None and before.armed_at == state.armed_at:
             state = settle_passed(state, entry.subject, remains)
             state = excuse_held_up(state, entry.subject, remains, reports)
         for check_in in with_starts(state, entry.subject, reports):
-            state = self._applied(entry, entry.subject, state, check_in)
+            state = self._applied(entry, entry.subject, state, check_in, known)
         if before.armed_at is not None:
             gap = Gap(before, remains)
             state = catch_up(state, entry.subject, gap, now=now)
-        step = self._expired(entry, entry.subject, state, now=now)
-        return told_once(before, step.state)
+        state = self._expired(entry, entry.subject, state, known, now=now)
+        return told_once(before, state)
 
     def _applied(
-        self, entry: Entry, subject: Subject, state: State, check_in: CheckIn
+        self,
+        entry: Entry,
+        subject: Subject,
+        state: State,
+        check_in: CheckIn,
+        known: Hindrances | None,
     ) -> State:
         """Apply a check-in and tell of it, if it was reported and not counted."""
-        step = apply(state, subject, check_in, self._known(entry))
+        step = apply(state, subject, check_in, known)
         if step.state == state:
             return state
         self._tell_missed(entry, step)
@@ -212,11 +221,17 @@ class Judge:
         return step.state
 
     def _expired(
-        self, entry: Entry, subject: Subject, state: State, *, now: datetime
-    ) -> Step:
-        step = expire(state, subject, self._known(entry), now=now - JUDGED_AFTER)
+        self,
+        entry: Entry,
+        subject: Subject,
+        state: State,
+        known: Hindrances | None,
+        *,
+        now: datetime,
+    ) -> State:
+        step = expire(state, subject, known, now=now - JUDGED_AFTER)
         self._tell_missed(entry, step)
-        return step
+        return step.state
 
     def _known(self, entry: Entry) -> Hindrances | None:
         facts = self._cron_job_of(entry)
@@ -225,21 +240,6 @@ class Judge:
     def _tell_missed(self, entry: Entry, step: Step) -> None:
         for missed in step.missed:
             self._listener.missed(entry, missed)
-
-    def _plan(self, entry: Entry, subject: Subject, *, now: datetime) -> None:
-        """Set the next wake-up: lateness, a deadline, or the end of a pause."""
-        found: list[datetime] = []
-        deadline = next_deadline(entry.state, entry.policy, subject.table)
-        if deadline is not None:
-            found.append(deadline.at + JUDGED_AFTER)
-        late = late_at(entry.state, entry.policy)
-        # What is late for a second only is judged before anybody sees it.
-        ends_at = None if deadline is None else deadline.at
-        if late is not None and late > now and (ends_at is None or late < ends_at):
-            found.append(late)
-        if entry.policy.resume_at is not None:
-            found.append(entry.policy.resume_at)
-        self._wakes.set(entry.uid, min(found, default=None))
 
 
 def told(state: State, flips: frozenset[str]) -> State:

@@ -5,6 +5,10 @@ from datetime import datetime
 from itertools import count
 
 from heartbeats.core.model import Uid
+from heartbeats.core.schedule import late_at, next_deadline
+from heartbeats.core.subject import Subject
+from heartbeats.core.transitions import JUDGED_AFTER
+from heartbeats.ledger.entries import Entry
 
 SPARE = 64
 
@@ -63,3 +67,19 @@ class Wakes:
             del self._valid[uid]
             taken.append(uid)
         return taken
+
+
+def wake_at(entry: Entry, subject: Subject, *, now: datetime) -> datetime | None:
+    """Return when to look next: for lateness, a deadline, or the end of a pause."""
+    found: list[datetime] = []
+    deadline = next_deadline(entry.state, entry.policy, subject.table)
+    if deadline is not None:
+        found.append(deadline.at + JUDGED_AFTER)
+    late = late_at(entry.state, entry.policy)
+    # What is late for a second only is judged before anybody sees it.
+    ends_at = None if deadline is None else deadline.at
+    if late is not None and late > now and (ends_at is None or late < ends_at):
+        found.append(late)
+    if entry.policy.resume_at is not None:
+        found.append(entry.policy.resume_at)
+    return min(found, default=None)
