@@ -17,12 +17,13 @@ from heartbeats.cluster.record import EVERYTHING, Component, Options
 from support.control_plane import ROOT, SYSTEM
 from support.image.debian import missing
 from support.kube import Kube, fresh_namespace, wait_until
-from support.kubectl import Kubectl, KubectlError
+from support.kubectl import Kubectl
 from support.node.ahead import IMAGE, READY, Prepared
 from support.node.node import Node, running_node
 from support.operators import ping_url
 from support.own_cluster import own_control_plane
 from support.processes import ask, until_answers
+from support.programs import CommandError
 from support.resources import MONITORS, PODS, Object
 from support.workloads import condition_of, cron_job, has_said, ping_monitor, told
 
@@ -77,7 +78,7 @@ def site() -> Iterator[Site]:
             for role in ("operator", "ping"):
                 rolled = ("rollout", "status", f"deployment/heartbeats-{role}")
                 kubectl("-n", SYSTEM, *rolled, "--timeout=110s")
-        except KubectlError as error:
+        except CommandError as error:
             shown = kubectl("-n", SYSTEM, "describe", "nodes,pods")
             raise AssertionError(shown + node.logs("heartbeats")) from error
         yield Site(kube, kubectl, node)

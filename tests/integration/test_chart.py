@@ -12,11 +12,12 @@ import pytest
 from heartbeats import __version__
 from heartbeats.cluster.progress import Progress
 from support.control_plane import ROOT, SYSTEM
-from support.helm import Helm, HelmError
+from support.helm import Helm
 from support.installs import CHART
 from support.kube import Kube
 from support.kubectl import rendered
 from support.own_cluster import own_control_plane
+from support.programs import CommandError
 from support.resources import CRDS, MONITORS, Object
 from support.workloads import ping_monitor
 
@@ -169,7 +170,7 @@ def test_everything_that_can_be_set_is_set(helm: Helm, tmp_path: Path) -> None:
 def test_a_value_that_makes_no_sense_is_refused(
     helm: Helm, values: dict[str, Any], word: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(HelmError, match=word):
+    with pytest.raises(CommandError, match=word):
         helm.template(tmp_path, values, namespace=SYSTEM)
 
 

@@ -19,10 +19,11 @@ from heartbeats.cluster.progress import Progress
 from support.control_plane import ROOT, SYSTEM
 from support.foreign_crds import foreign_crds
 from support.kube import Kube, RefusedError, fresh_namespace, wait_until
-from support.kubectl import Kubectl, KubectlError, rendered
+from support.kubectl import Kubectl, rendered
 from support.operators import account_kubeconfig, ping_url
 from support.own_cluster import own_control_plane
 from support.processes import Process, ask, until_answers
+from support.programs import CommandError
 from support.resources import (
     BUDGETS,
     CONFIG_MAPS,
@@ -87,7 +88,7 @@ def wait_rolled_out(kubectl: Kubectl, role: str) -> None:
             *("-n", SYSTEM, "rollout", "status"),
             *(f"deployment/heartbeats-{role}", "--timeout=90s"),
         )
-    except KubectlError as error:
+    except CommandError as error:
         raise AssertionError(kubectl("-n", SYSTEM, "describe", "pods")) from error
 
 

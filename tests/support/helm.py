@@ -4,7 +4,6 @@ It is a tool of the tests alone: tests/helm_tool pins it.
 `python -m support.helm` builds it ahead of the tests.
 """
 
-import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import yaml
 from heartbeats.cluster.progress import Progress
 from support.gotools import Go, Tools
 from support.installs import CHART
+from support.programs import run
 from support.resources import Object
 
 _PACKAGE: Final = "helm.sh/helm/v3/cmd/helm"
@@ -24,10 +24,6 @@ _OLDEST: Final = "1.30.0"
 """The oldest Kubernetes that the chart is for."""
 _TIMEOUT: Final = 180.0
 """Seconds for one command."""
-
-
-class HelmError(Exception):
-    """A command failed; the message is what it wrote."""
 
 
 def _make(go: Go) -> None:
@@ -54,19 +50,8 @@ class Helm:
         return cls(_TOOLS.built(progress) / "helm")
 
     def __call__(self, *arguments: str) -> str:
-        """Run a command; returns what it wrote. HelmError."""
-        done = subprocess.run(
-            [str(self.program), *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=_TIMEOUT,
-            check=False,
-        )
-        if done.returncode:
-            raise HelmError(f"helm {' '.join(arguments)}:\n{done.stdout}")
-        return done.stdout
+        """Run a command; returns what it wrote. CommandError."""
+        return run(self.program, *arguments, timeout=_TIMEOUT)
 
     def template(
         self, folder: Path, values: Mapping[str, Any], *, namespace: str

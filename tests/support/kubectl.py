@@ -3,21 +3,17 @@
 Where only a cluster of somebody's own is used, the installed one.
 """
 
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
 from heartbeats.cluster.build import kubectl_path
+from support.programs import run
 from support.resources import Object
 
 _TIMEOUT = 120.0
 """Seconds for one command."""
-
-
-class KubectlError(Exception):
-    """A command failed; the message is what it wrote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +23,7 @@ class Kubectl:
     kubeconfig: Path
 
     def __call__(self, *arguments: str) -> str:
-        """Run a command; returns all that it wrote, warnings too. KubectlError."""
+        """Run a command; returns all that it wrote, warnings too. CommandError."""
         return _run("--kubeconfig", str(self.kubeconfig), *arguments)
 
 
@@ -37,15 +33,4 @@ def rendered(folder: Path) -> list[Object]:
 
 
 def _run(*arguments: str) -> str:
-    done = subprocess.run(
-        [str(kubectl_path() or "kubectl"), *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=_TIMEOUT,
-        check=False,
-    )
-    if done.returncode:
-        raise KubectlError(f"kubectl {' '.join(arguments)}:\n{done.stdout}")
-    return done.stdout
+    return run(kubectl_path() or "kubectl", *arguments, timeout=_TIMEOUT)

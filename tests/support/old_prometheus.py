@@ -6,7 +6,6 @@ and `missing` says why.
 
 import platform
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 from typing import Final
@@ -14,6 +13,7 @@ from typing import Final
 from heartbeats.cluster.locking import locked
 from heartbeats.cluster.paths import cache_dir
 from support.alert_tools import AlertTools
+from support.programs import run
 
 VERSION: Final = "2.42.0"
 _RELEASE: Final = ("debian", "12")
@@ -52,22 +52,8 @@ def old_prometheus(beside: AlertTools, folder: Path) -> AlertTools:
 
 def _fetch(target: Path) -> None:
     with tempfile.TemporaryDirectory(dir=target.parent) as work:
-        _run("apt-get", "-q", "download", _PACKAGE, folder=work)
+        run("apt-get", "-q", "download", _PACKAGE, folder=work, timeout=_TIMEOUT)
         whole = Path(work) / "whole"
         [package] = Path(work).glob("*.deb")
-        _run("dpkg-deb", "-x", str(package), str(whole), folder=work)
+        run("dpkg-deb", "-x", package, whole, timeout=_TIMEOUT)
         whole.rename(target)
-
-
-def _run(*command: str, folder: str) -> None:
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=_TIMEOUT,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout

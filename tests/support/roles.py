@@ -26,7 +26,11 @@ def let_kopf_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
     async def operator(**options: Any) -> None:
         await options["stop_flag"].wait()
 
+    async def at_once(*_: object) -> None:
+        pass
+
     monkeypatch.setattr(kopf, "operator", operator)
+    monkeypatch.setattr(kopf_thread, "until_served", at_once)
     monkeypatch.setattr(kopf_thread, "PAUSE_SECONDS", 0.001)
     monkeypatch.setattr(sweep, "START_SECONDS", 0.001)
 

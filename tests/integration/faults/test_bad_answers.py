@@ -10,11 +10,13 @@ from http import HTTPStatus
 import pytest
 
 from support.ailments import Ailment
-from support.kube import wait_until
+from support.kube import Kube, wait_until
+from support.operators import forget_leader
 from support.resources import MONITORS
+from support.restarts import run_role
 from support.rigged import Rigged
 from support.scrapes import total
-from support.traps import Asked
+from support.traps import Asked, asks
 from support.vigil import Vigil
 from support.workloads import has_said, ping_monitor
 
@@ -104,3 +106,18 @@ def test_answers_that_take_two_seconds_delay_and_lose_nothing(
             process, "api_request_seconds_bucket", le="1.0"
         )
         assert slow > 0, "the metric tells of answers that took more than a second"
+
+
+def test_an_api_server_that_serves_no_monitors_yet_is_waited_for(
+    kube: Kube, namespace: str, rigged: Rigged
+) -> None:
+    """One that has just started does not: kopf, which looks once, would see none."""
+    group = asks("GET", f"/apis/{MONITORS.api_version}")
+    apart = rigged.apart
+    apart.operator.close()
+    forget_leader(kube)
+    with rigged.rig.ailing(Ailment(HTTPStatus.NOT_FOUND, rule=group)):
+        apart.operator = run_role(apart.own.operator, "operator", apart.event_log)
+        apart.operator.wait_for("Waiting until heartbeatmonitors are served")
+    kube.create(ping_monitor(namespace, "job", interval="24h"))
+    wait_until(kube, MONITORS, namespace, "job", has_said("New"))

@@ -130,14 +130,6 @@ async def test_commits_are_measured_and_refusals_are_not() -> None:
 
 
 @pytest.fixture
-async def api() -> AsyncIterator[FakeApi]:
-    api = FakeApi()
-    await api.start()
-    yield api
-    await api.stop()
-
-
-@pytest.fixture
 async def session(api: FakeApi) -> AsyncIterator[aiohttp.ClientSession]:
     async with await open_session(Credentials(server=api.url)) as session:
         yield session

@@ -12,14 +12,6 @@ from support.fakeapi import FakeApi
 
 
 @pytest.fixture
-async def api() -> AsyncIterator[FakeApi]:
-    running = FakeApi()
-    await running.start()
-    yield running
-    await running.stop()
-
-
-@pytest.fixture
 async def cluster(api: FakeApi) -> AsyncIterator[Cluster]:
     async with await open_session(Credentials(server=api.url)) as session:
         client = Client(session, clock=SystemClock(), fence=NeverWrites())

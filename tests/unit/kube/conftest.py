@@ -81,14 +81,6 @@ class Running:
 
 
 @pytest.fixture
-async def api() -> AsyncIterator[FakeApi]:
-    api = FakeApi()
-    await api.start()
-    yield api
-    await api.stop()
-
-
-@pytest.fixture
 async def client(api: FakeApi) -> AsyncIterator[Client]:
     async with await open_session(Credentials(server=api.url)) as session:
         yield Client(session, clock=SystemClock())

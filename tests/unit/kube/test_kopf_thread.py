@@ -15,6 +15,7 @@ from heartbeats.edges.kube import kopf_thread
 from heartbeats.edges.kube.credentials import Credentials
 from heartbeats.edges.kube.handlers import NullDiffBase
 from heartbeats.edges.kube.kopf_thread import KopfThread
+from heartbeats.edges.kube.resources import MONITORS, Resource
 
 CREDENTIALS = Credentials(server="http://127.0.0.1:1")
 PATIENCE_SECONDS = 10
@@ -53,7 +54,11 @@ class Stage:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def at_once(*_: object) -> None:
+        pass
+
     monkeypatch.setattr(kopf_thread, "PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(kopf_thread, "until_served", at_once)
 
 
 @asynccontextmanager
@@ -96,6 +101,34 @@ async def test_kopf_runs_in_a_thread_of_its_own_until_it_is_stopped(
     async with running(monkeypatch, stage) as thread:
         await stage.started()
         assert (stage.threads, thread.restarts) == (["kopf"], 0)
+    assert len(stage.runs) == 1
+
+
+async def test_kopf_starts_when_monitors_are_served_and_not_once_it_is_stopped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It looks for them once, also in an API server that has just started."""
+    asked, served = threading.Semaphore(0), threading.Event()
+
+    async def until_served(
+        _client: object, resource: Resource, stopping: asyncio.Event
+    ) -> None:
+        assert resource is MONITORS
+        asked.release()
+        if served.is_set():
+            await stopping.wait()
+        else:
+            await asyncio.to_thread(served.wait, PATIENCE_SECONDS)
+
+    monkeypatch.setattr(kopf_thread, "until_served", until_served)
+    stage = Stage()
+    async with running(monkeypatch, stage):
+        assert await asyncio.to_thread(asked.acquire, timeout=PATIENCE_SECONDS)
+        assert stage.runs == []
+        served.set()
+        await stage.started()
+    async with running(monkeypatch, stage):
+        assert await asyncio.to_thread(asked.acquire, timeout=PATIENCE_SECONDS)
     assert len(stage.runs) == 1
 
 

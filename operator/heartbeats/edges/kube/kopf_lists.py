@@ -4,7 +4,8 @@ kopf starts a task, a queue and a chain of handlers for every object of a list: 
 thousand monitors that is half of its start, for objects of which nothing happened. So
 its session's answers take the monitors out of each page before kopf sees it. What
 happens to a monitor later comes through kopf's watch, which begins where the list
-ended. An answer that is no such page is as the library decodes it.
+ended. An answer that is no such page is as the library decodes it. It may not know
+what a monitor means, nor change what kopf watches.
 """
 
 import logging

@@ -15,8 +15,11 @@ from typing import Any
 import kopf
 
 from heartbeats.clock import Clock
-from heartbeats.edges.kube.credentials import Credentials
+from heartbeats.edges.kube.client import Client
+from heartbeats.edges.kube.credentials import Credentials, open_session
 from heartbeats.edges.kube.handlers import MonitorEvent, registry, settings
+from heartbeats.edges.kube.resources import MONITORS
+from heartbeats.edges.kube.served import until_served
 
 logger = logging.getLogger(__name__)
 
@@ -128,6 +131,10 @@ class KopfThread:
         self._loop = asyncio.get_running_loop()
         self._stop_kopf = asyncio.Event()
         self._work = asyncio.current_task()
+        if not self._stopping.is_set():
+            async with await open_session(self._credentials) as session:
+                client = Client(session, clock=self._clock)
+                await until_served(client, MONITORS, self._stop_kopf)
         if self._stopping.is_set():
             return
         everywhere = self._namespace is None

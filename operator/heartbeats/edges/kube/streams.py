@@ -1,6 +1,6 @@
 """Several streams at once: all of them are shown to be current, or one is not.
 
-What a stream holds is no matter here; a verdict may depend on more than one.
+A verdict may depend on more than one. It may not look at what a stream holds.
 """
 
 import asyncio

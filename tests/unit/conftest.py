@@ -1,4 +1,4 @@
-"""What the tests of the composition roots have in common."""
+"""What unit tests of several packages have in common."""
 
 from collections.abc import AsyncIterator
 
