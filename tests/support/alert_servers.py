@@ -24,7 +24,7 @@ from support.alert_rules import ALERTMANAGER, RULES, rules_in
 from support.alert_tools import AlertTools
 from support.processes import until_answers
 
-PATIENCE: Final = 30.0
+PATIENCE: Final = 90.0
 OVERDUE_SECONDS: Final = 10
 """In place of two minutes: a judgement comes after one second and a scrape."""
 

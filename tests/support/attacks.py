@@ -17,7 +17,7 @@ from support.odd_requests import BLOCK, MARK, odd_requests, post
 Address = tuple[str, int]
 Attack = Callable[[Address, str], Awaitable[set[int]]]
 
-_PATIENCE = 30.0
+_PATIENCE = 60.0
 _HUGE = 10_000_000_000
 
 

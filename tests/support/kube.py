@@ -103,7 +103,7 @@ class Kube:
         query: Mapping[str, str],
         content_type: str = JSON,
         accept: str = JSON,
-        timeout: float = 30.0,
+        timeout: float = 60.0,
     ) -> Any:
         headers = {"Accept": accept, "Content-Type": content_type}
         self._api.update_params_for_auth(
@@ -209,7 +209,7 @@ def wait_until(
     name: str,
     predicate: Callable[[Object | None], bool],
     *,
-    timeout: float = 30.0,
+    timeout: float = 60.0,
 ) -> Object | None:
     """Return the named object (None: it is gone) as soon as the predicate holds.
 

@@ -100,7 +100,7 @@ class Process:
         with self._news:
             return "".join(self._lines)
 
-    def wait_for(self, form: str, *, within: float = 30.0) -> str:
+    def wait_for(self, form: str, *, within: float = 60.0) -> str:
         """Return the first group of a line that has this form, as soon as it comes.
 
         `within` is in seconds; AssertionError shows what came instead.
@@ -115,19 +115,19 @@ class Process:
                 self._news.wait(left)
             raise AssertionError(f"no {form!r} in: {''.join(self._lines)}")
 
-    def end(self, number: int = signal.SIGTERM, *, within: float = 15.0) -> int:
+    def end(self, number: int = signal.SIGTERM, *, within: float = 30.0) -> int:
         """Send a signal; return the exit code, which must come within so long."""
         self._process.send_signal(number)
         return self.code(within=within)
 
-    def code(self, *, within: float = 15.0) -> int:
+    def code(self, *, within: float = 30.0) -> int:
         """Return the exit code of a process that ends by itself."""
         code = self._process.wait(within)
         self._reader.join()
         return code
 
 
-def until_answers(url: str, code: int = 200, *, within: float = 30.0) -> bytes:
+def until_answers(url: str, code: int = 200, *, within: float = 60.0) -> bytes:
     """Ask until a URL answers with this code; return the body. AssertionError."""
     ends = time.monotonic() + within
     while True:

@@ -55,7 +55,7 @@ from support.workloads import (
 
 T = TypeVar("T")
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds for what the operator does at once; a busy machine may need some."""
 
 SOON = timedelta(seconds=9)

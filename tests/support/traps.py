@@ -59,7 +59,7 @@ class Trap:
         self._sprung = threading.Event()
         self._is_cut: asyncio.Future[bool] = loop.create_future()
 
-    def wait(self, *, within: float = 30.0) -> None:
+    def wait(self, *, within: float = 60.0) -> None:
         """Return when the request is held; AssertionError after so many seconds."""
         assert self._sprung.wait(within), f"nothing was held {self.when.value}"
 

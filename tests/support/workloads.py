@@ -206,7 +206,7 @@ def wait_for_any(
     namespace: str,
     predicate: Callable[[Object], bool],
     *,
-    timeout: float = 30.0,
+    timeout: float = 60.0,
 ) -> Object:
     """Return the first object of a namespace that the predicate holds for.
 
