@@ -92,8 +92,8 @@ def _read_flag(value: Any) -> bool:
     return value
 
 
-def _read_texts(value: Any) -> tuple[str, ...]:
-    return tuple(_read_text(item) for item in value)
+def _read_names(value: Any) -> tuple[str, ...]:
+    return tuple(_read_word(item) for item in value)
 
 
 def _read_instants(value: Any) -> tuple[datetime, ...]:
@@ -123,13 +123,21 @@ NUMBER = Form(int, _read_number)
 FLAG = Form(bool, _read_flag)
 INSTANT = Form(write_instant, _read_known_instant)
 MILLISECONDS = Form(_write_span, _read_span)
-TEXTS = Form(list, _read_texts)
+NAMES = Form(list, _read_names)
 INSTANTS = Form(lambda many: [write_instant(at) for at in many], _read_instants)
 
 
 def limited(length: int) -> Form:
     """Write at most `length` characters of a text."""
     return Form(lambda text: str(text)[:length], _read_text)
+
+
+def name(length: int) -> Form:
+    """Write at most `length` characters of what a state says again and again.
+
+    It is in memory once: a run stands in the history and among what was counted.
+    """
+    return Form(lambda text: str(text)[:length], _read_word)
 
 
 def word(kind: type[StrEnum]) -> Form:

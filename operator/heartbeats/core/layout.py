@@ -10,13 +10,14 @@ from heartbeats.core.codec import (
     INSTANT,
     INSTANTS,
     MILLISECONDS,
+    NAMES,
     NUMBER,
     TEXT,
-    TEXTS,
     WORD,
     Field,
     Form,
     limited,
+    name,
     record,
     records,
     word,
@@ -41,10 +42,10 @@ _SENTENCE = limited(1024)
 _DURATION = Form(durations.format, durations.parse)
 
 _CHECK_IN = (
-    Field("id", "id", limited(128)),
+    Field("id", "id", name(128)),
     Field("at", "time", INSTANT),
     Field("kind", "kind", word(Kind)),
-    Field("run_id", "runID", limited(128)),
+    Field("run_id", "runID", name(128)),
     Field("slot_at", "slotTime", INSTANT),
     Field("started_at", "startTime", INSTANT),
     Field("duration", "durationMilliseconds", MILLISECONDS),
@@ -56,7 +57,7 @@ _CHECK_IN = (
     Field("ambiguous", "ambiguous", FLAG),
 )
 _ACTIVE_RUN = (
-    Field("id", "id", limited(128)),
+    Field("id", "id", name(128)),
     Field("started_at", "startTime", INSTANT),
     Field("slot_at", "slotTime", INSTANT),
     Field("vanished", "vanished", FLAG),
@@ -66,7 +67,7 @@ _ACTIVE_RUN = (
 _RUN = (
     Field("outcome", "outcome", WORD),
     Field("at", "time", INSTANT),
-    Field("id", "id", limited(128)),
+    Field("id", "id", name(128)),
     Field("slot_at", "slotTime", INSTANT),
     Field("started_at", "startTime", INSTANT),
     Field("duration", "durationMilliseconds", MILLISECONDS),
@@ -83,7 +84,7 @@ _INCIDENT = (
     Field("slot_at", "slotTime", INSTANT),
 )
 _FLIP = (
-    Field("id", "id", limited(128)),
+    Field("id", "id", name(128)),
     Field("at", "time", INSTANT),
     Field("before", "before", word(Health)),
     Field("after", "after", word(Health)),
@@ -93,7 +94,7 @@ _FLIP = (
 )
 _REPORT = (
     Field("kind", "kind", word(Kind)),
-    Field("run_id", "runID", limited(128)),
+    Field("run_id", "runID", name(128)),
     Field("source", "source", limited(200)),
     Field("at", "time", INSTANT),
 )
@@ -102,14 +103,14 @@ _APPLIED = (
     Field("since", "sinceTime", INSTANT),
     Field("newest_run_at", "newestRunTime", INSTANT),
     Field("finished_at", "finishedTime", INSTANT),
-    Field("job_uids", "jobUIDs", TEXTS),
+    Field("job_uids", "jobUIDs", NAMES),
     Field("last_report", "lastReport", record(Report, _REPORT)),
 )
 JUDGED = (
-    Field("schedule", "schedule", limited(1024)),
-    Field("time_zone", "timeZone", limited(64)),
+    Field("schedule", "schedule", name(1024)),
+    Field("time_zone", "timeZone", name(64)),
     Field("interval", "interval", _DURATION),
-    Field("cron_job_uid", "uid", TEXT),
+    Field("cron_job_uid", "uid", WORD),
     Field("generation", "generation", NUMBER),
     Field("skips_while_running", "skipsWhileRunning", FLAG),
 )
@@ -131,7 +132,7 @@ STATE = (
     Field("consecutive_failures", "consecutiveFailures", NUMBER),
     Field("consecutive_successes", "consecutiveSuccesses", NUMBER),
     Field("active_runs", "activeRuns", records(ActiveRun, _ACTIVE_RUN)),
-    Field("counted_runs", "countedRuns", TEXTS),
+    Field("counted_runs", "countedRuns", NAMES),
     Field("counted_slots", "countedSlots", INSTANTS),
     Field("incident", "incident", record(Incident, _INCIDENT)),
     Field("history", "history", records(Run, _RUN)),

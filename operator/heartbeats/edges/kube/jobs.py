@@ -155,6 +155,7 @@ def lean(job: Job) -> Job:
         job,
         metadata=replace(
             meta,
+            uid=intern(meta.uid),
             namespace=intern(meta.namespace),
             labels=_NO_LABELS,
             annotations=kept,
