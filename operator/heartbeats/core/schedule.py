@@ -109,7 +109,11 @@ def deadlines(state: State, policy: Policy, table: Timetable) -> Iterator[Deadli
 
 def next_deadline(state: State, policy: Policy, table: Timetable) -> Deadline | None:
     """Return the next instant at which silence turns the monitor's run bad."""
-    return min(deadlines(state, policy, table), key=lambda d: d.at, default=None)
+    first: Deadline | None = None
+    for each in deadlines(state, policy, table):
+        if first is None or each.at < first.at:
+            first = each
+    return first
 
 
 def is_judged(state: State, policy: Policy) -> bool:
@@ -127,6 +131,8 @@ def is_new(state: State) -> bool:
 
 def open_runs(state: State) -> tuple[ActiveRun, ...]:
     """Return the started runs whose ends are awaited."""
+    if not state.active_runs:
+        return ()
     return tuple(
         run
         for run in state.active_runs
