@@ -169,30 +169,32 @@ class Watchdog:
 
     async def _judge(self, due: list[Uid], *, now: datetime) -> None:
         """Judge what expired with evidence, and what only became late without."""
+        due = [uid for uid in due if not self._judged_by_foresight(uid, now=now)]
         expired = list(self._expired(due, now))
-        unproven = [entry for entry in expired if not self._is_proven(entry)]
         # Also of what is only late: a pod may be gone when its window ends.
         async with self._explaining(set(due) - self._foresight.explained):
-            if unproven:
+            if expired:
                 try:
-                    await self._evidence.complete(unproven)
+                    await self._evidence.complete(expired)
                 except EvidenceError as error:
-                    blind = {entry.uid for entry in unproven}
+                    blind = {entry.uid for entry in expired}
                     self._postpone(blind, str(error), until=now + RETRY_AFTER)
                     due = [uid for uid in due if uid not in blind]
-                    expired = [each for each in expired if each.uid not in blind]
-            self._unjudged.difference_update(each.uid for each in expired)
+                else:
+                    self._unjudged.difference_update(each.uid for each in expired)
         for uid in due:
             self._ledger.judge(uid, now=now)
 
-    def _is_proven(self, entry: Entry) -> bool:
-        """Tell whether the deadline that has passed is the one that was foreseen."""
-        by, proven = self._foresight.by, self._foresight.proven
-        return (
-            by is not None
-            and entry.uid in proven
-            and self._ledger.has_expired(entry, by)
-        )
+    def _judged_by_foresight(self, uid: Uid, *, now: datetime) -> bool:
+        """Judge a monitor at once if the deadline that has passed was foreseen."""
+        by, entry = self._foresight.by, self._ledger.get(uid)
+        if by is None or entry is None or uid not in self._foresight.proven:
+            return False
+        if not self._ledger.has_expired(entry, by):
+            return False  # it is another one
+        self._unjudged.discard(uid)
+        self._ledger.judge(uid, now=now)
+        return True
 
     def _waits(self, now: datetime) -> bool:
         """Tell whether a window still waits that could not be judged.

@@ -207,7 +207,7 @@ class JobBook:
         return list(self._jobs.get(cron_job, {}).values())
 
     def _pending(self, cron_job: Uid) -> list[Job]:
-        jobs = self._jobs_of(cron_job)
+        jobs = self._jobs.get(cron_job, {}).values()
         return [job for job in jobs if not end_of(job) and not has_started(job)]
 
     def _note_deleted(self, owner: Uid, job: Job) -> None:
