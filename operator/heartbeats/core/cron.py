@@ -97,12 +97,8 @@ def firing_after(rule: Fields, zone: ZoneInfo, unix: int) -> int | None:
     return next_firing(rule, zone, unix)
 
 
-@lru_cache(maxsize=4096)
 def parse(expression: str, zone: str) -> Cron:
-    """Read a CronJob's schedule for an IANA zone; CronError says what is wrong.
-
-    What was read is remembered, and shared: thousands of jobs are written alike.
-    """
+    """Read a CronJob's schedule for an IANA zone; CronError says what is wrong."""
     zone_info = _load_zone(zone)
     schedule = expression
     if expression.startswith(_ZONE_PREFIXES):
@@ -110,6 +106,15 @@ def parse(expression: str, zone: str) -> Cron:
         # Go reads no name as UTC, and Local as the zone it runs in.
         if name != "Local":
             zone_info = _load_zone(_plain_path(name) if name else "UTC")
+    return _read(expression, schedule, zone_info)
+
+
+@lru_cache(maxsize=4096)
+def _read(expression: str, schedule: str, zone_info: ZoneInfo) -> Cron:
+    """Remember and share what was read: thousands of jobs are written alike.
+
+    A zone that was read anew is another one: other rules may be in its file.
+    """
     return Cron(expression, zone_info.key, _parse_rule(schedule), zone_info)
 
 

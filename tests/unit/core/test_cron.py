@@ -467,3 +467,13 @@ def test_the_schedule_language_needs_no_installed_distribution() -> None:
     )
     # -I -S: no site-packages at all, neither kopf nor ourselves as installed.
     subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True)
+
+
+def test_a_schedule_is_read_once_for_each_reading_of_its_zone() -> None:
+    """What is remembered must not outlive the zone's file."""
+    first = cron.parse("7 3 * * *", "Pacific/Niue")
+    assert cron.parse("7 3 * * *", "Pacific/Niue") is first
+    ZoneInfo.clear_cache(only_keys=["Pacific/Niue"])
+    anew = cron.parse("7 3 * * *", "Pacific/Niue")
+    assert anew == first
+    assert anew is not first
