@@ -169,7 +169,7 @@ class Watchdog:
 
     async def _judge(self, due: list[Uid], *, now: datetime) -> None:
         """Judge what expired with evidence, and what only became late without."""
-        due = [uid for uid in due if not self._judged_by_foresight(uid, now=now)]
+        due = self._judge_foreseen(due, now=now)
         expired = list(self._expired(due, now))
         # Also of what is only late: a pod may be gone when its window ends.
         async with self._explaining(set(due) - self._foresight.explained):
@@ -185,16 +185,23 @@ class Watchdog:
         for uid in due:
             self._ledger.judge(uid, now=now)
 
-    def _judged_by_foresight(self, uid: Uid, *, now: datetime) -> bool:
-        """Judge a monitor at once if the deadline that has passed was foreseen."""
+    def _judge_foreseen(self, due: list[Uid], *, now: datetime) -> list[Uid]:
+        """Judge what was proven before its time came; return the others."""
+        others: list[Uid] = []
+        for uid in due:
+            if self._is_proven(uid):
+                self._unjudged.discard(uid)
+                self._ledger.judge(uid, now=now)
+            else:
+                others.append(uid)
+        return others
+
+    def _is_proven(self, uid: Uid) -> bool:
+        """Tell whether the deadline that has passed is the one that was foreseen."""
         by, entry = self._foresight.by, self._ledger.get(uid)
         if by is None or entry is None or uid not in self._foresight.proven:
             return False
-        if not self._ledger.has_expired(entry, by):
-            return False  # it is another one
-        self._unjudged.discard(uid)
-        self._ledger.judge(uid, now=now)
-        return True
+        return self._ledger.has_expired(entry, by)
 
     def _waits(self, now: datetime) -> bool:
         """Tell whether a window still waits that could not be judged.

@@ -26,13 +26,19 @@ def let_kopf_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
     async def operator(**options: Any) -> None:
         await options["stop_flag"].wait()
 
+    monkeypatch.setattr(kopf, "operator", operator)
+    let_kopf_start_at_once(monkeypatch)
+    monkeypatch.setattr(sweep, "START_SECONDS", 0.001)
+
+
+def let_kopf_start_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let its thread wait for no API server, and hardly between two lives of kopf."""
+
     async def at_once(*_: object) -> None:
         pass
 
-    monkeypatch.setattr(kopf, "operator", operator)
     monkeypatch.setattr(kopf_thread, "until_served", at_once)
     monkeypatch.setattr(kopf_thread, "PAUSE_SECONDS", 0.001)
-    monkeypatch.setattr(sweep, "START_SECONDS", 0.001)
 
 
 def build(session: aiohttp.ClientSession, clock: Clock, **config: Any) -> OperatorRole:

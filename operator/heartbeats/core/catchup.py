@@ -218,13 +218,13 @@ def _lost_newest(
     run = ActiveRun(
         id=f"slot-{slot_at:%Y%m%dT%H%M%S}", started_at=slot_at, slot_at=slot_at
     )
-    if not subject.policy.skips_while_running:
-        return apply(state, subject, _success(run, succeeded_at)).state
-    state = excuse_until(state, subject.table, succeeded_at)  # it was open until then
+    skips = subject.policy.skips_while_running
+    if skips:  # it was open until then
+        state = excuse_until(state, subject.table, succeeded_at)
     state = apply(state, subject, _success(run, succeeded_at)).state
     due_at, before = state.next_expected_at, gap.before.next_expected_at
-    is_alone = before is None or before >= slot_at
-    if is_alone or due_at is None or due_at + subject.policy.grace > now:
+    is_certain = not skips or before is None or before >= slot_at
+    if is_certain or due_at is None or due_at + subject.policy.grace > now:
         return state
     # Perhaps an older run succeeded, and the newest one was open and skipped others.
     return _lost_run(state, subject, due_at, now=now)

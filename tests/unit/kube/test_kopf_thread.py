@@ -16,6 +16,7 @@ from heartbeats.edges.kube.credentials import Credentials
 from heartbeats.edges.kube.handlers import NullDiffBase
 from heartbeats.edges.kube.kopf_thread import KopfThread
 from heartbeats.edges.kube.resources import MONITORS, Resource
+from support.roles import let_kopf_start_at_once
 
 CREDENTIALS = Credentials(server="http://127.0.0.1:1")
 PATIENCE_SECONDS = 10
@@ -54,11 +55,7 @@ class Stage:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def at_once(*_: object) -> None:
-        pass
-
-    monkeypatch.setattr(kopf_thread, "PAUSE_SECONDS", 0.001)
-    monkeypatch.setattr(kopf_thread, "until_served", at_once)
+    let_kopf_start_at_once(monkeypatch)
 
 
 @asynccontextmanager

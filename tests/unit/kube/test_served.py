@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from heartbeats.edges.kube import served
-from heartbeats.edges.kube.errors import NotFound, Status, Unreachable
+from heartbeats.edges.kube.errors import NotFound, Unreachable
 from heartbeats.edges.kube.resources import GROUP, MONITORS
 from heartbeats.edges.kube.served import until_served
 
@@ -16,8 +16,8 @@ GROUPS = {"groups": [{"name": "apps"}, {"name": GROUP}]}
 RESOURCES = {
     "resources": [{"name": "heartbeatmonitors"}, {"name": "heartbeatmonitors/status"}]
 }
-AWAY = Unreachable(Status(message="away"))
-ABSENT = NotFound(Status(message="before all known HTTP paths have been installed"))
+AWAY = Unreachable("away")
+ABSENT = NotFound("before all known HTTP paths have been installed")
 
 Answer = dict[str, Any] | Exception
 

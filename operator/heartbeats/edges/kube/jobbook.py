@@ -203,11 +203,11 @@ class JobBook:
     def _exists(self, owner: Uid, job: Job) -> bool:
         return job.metadata.uid in self._jobs.get(owner, {})
 
-    def _jobs_of(self, cron_job: Uid) -> list[Job]:
-        return list(self._jobs.get(cron_job, {}).values())
+    def _jobs_of(self, cron_job: Uid) -> Collection[Job]:
+        return self._jobs.get(cron_job, {}).values()
 
     def _pending(self, cron_job: Uid) -> list[Job]:
-        jobs = self._jobs.get(cron_job, {}).values()
+        jobs = self._jobs_of(cron_job)
         return [job for job in jobs if not end_of(job) and not has_started(job)]
 
     def _note_deleted(self, owner: Uid, job: Job) -> None:

@@ -4,19 +4,12 @@ Pods are read only then, never watched: there are too many. What they say is an
 explanation; a verdict never depends on it.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from heartbeats.edges.kube.client import Client
 from heartbeats.edges.kube.decode import Decoder, Odd
-from heartbeats.edges.kube.objects import (
-    Condition,
-    ContainerStatus,
-    Job,
-    Pod,
-    Terminated,
-)
+from heartbeats.edges.kube.objects import ContainerStatus, Job, Pod, Terminated
 from heartbeats.edges.kube.resources import PODS
 
 MESSAGE_LIMIT = 400
@@ -87,15 +80,10 @@ def explain_wait(pods: list[Pod]) -> str:
         for condition in pod.status.conditions:
             if condition.type == "PodScheduled" and condition.status == "False":
                 return f"{condition.reason}: {condition.message}"[:MESSAGE_LIMIT]
-    if any(
-        each.type == "Ready" and each.status == "True" for each in _conditions(pods)
-    ):
+    told = (each for pod in pods for each in pod.status.conditions)
+    if any(each.type == "Ready" and each.status == "True" for each in told):
         return "a pod is ready by now, but its Job did not say so in time."
     return f"the pod is {pods[0].status.phase or 'new'}, but not ready."
-
-
-def _conditions(pods: list[Pod]) -> Iterator[Condition]:
-    return (each for pod in pods for each in pod.status.conditions)
 
 
 def _containers(pod: Pod) -> list[ContainerStatus]:
