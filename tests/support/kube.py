@@ -32,6 +32,9 @@ APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 
+A_WATCH = 10.0
+"""Seconds of a watch after which `wait_until` lists again."""
+
 
 class RefusedError(Exception):
     """The API server's "no": HTTP status, its reason word and its message."""
@@ -183,7 +186,7 @@ class Kube:
             "timeoutSeconds": str(max(1, math.ceil(seconds))),
         }
         path = resource.path(namespace)
-        response = self._open("GET", path, None, query, timeout=seconds + 10)
+        response = self._open("GET", path, None, query, timeout=seconds + 60)
         with closing(response):
             if response.status != HTTPStatus.OK:
                 _answer(response.status, response.headers, response.data)
@@ -213,8 +216,9 @@ def wait_until(
 ) -> Object | None:
     """Return the named object (None: it is gone) as soon as the predicate holds.
 
-    Lists, then watches from there, so that no change is missed. `timeout` is in
-    seconds; TimeoutError shows the object as last seen.
+    Lists, then watches from there, so that no change is missed, and lists again now and
+    then, so that no test depends on a single watch. `timeout` is in seconds;
+    TimeoutError shows the object as last seen.
     """
     ends = time.monotonic() + timeout
     seen: Object | None = None
@@ -225,7 +229,7 @@ def wait_until(
         if predicate(seen):
             return seen
         since = page["metadata"]["resourceVersion"]
-        for kind, item in kube.watch(resource, namespace, since, left):
+        for kind, item in kube.watch(resource, namespace, since, min(left, A_WATCH)):
             if kind == "ERROR":
                 break  # the version is too old: list again
             if item["metadata"]["name"] == name:
