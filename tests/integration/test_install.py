@@ -307,10 +307,6 @@ def test_a_drain_is_never_blocked_and_takes_one_replica_at_a_time(
     installed.kubectl(*SERVER_SIDE, "--force-conflicts", "-k", source)
     budgets = ROOT / "manifests" / "components" / "replicas"
     installed.kubectl("apply", "-f", str(budgets / "poddisruptionbudgets.yaml"))
-    # On a busy machine the node is lost for a while, and nobody simulates that its
-    # pods are ready again afterwards: new ones are.
-    restart = ("rollout", "restart", f"deployment/heartbeats-{role}")
-    installed.kubectl("-n", SYSTEM, *restart)
     wait_rolled_out(installed.kubectl, role)
     pods = pods_of(installed.kube, role)
     assert len(pods) == replicas

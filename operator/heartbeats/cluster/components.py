@@ -86,6 +86,9 @@ def _controller_manager(plan: Plan) -> list[str]:
         "--kube-api-qps=200",
         "--kube-api-burst=400",
         "--concurrent-cron-job-syncs=10",
+        # On a busy machine the only node would be lost, and nobody simulates that its
+        # pods are ready again afterwards.
+        "--node-monitor-grace-period=1h",
     ]
 
 
