@@ -55,7 +55,6 @@ def test_the_operator_may_do_this_and_nothing_else_in_the_cluster() -> None:
         ("events.k8s.io", "events"): {"create"},
         ("heartbeats.dev", "heartbeatmonitors"): {*READ, "create", "patch", "delete"},
         ("heartbeats.dev", "heartbeatmonitors/status"): {"patch"},
-        ("apiextensions.k8s.io", "customresourcedefinitions"): {"list", "watch"},
         (policy, "validatingadmissionpolicies:heartbeats-ping-secrets"): {"get"},
         (policy, "validatingadmissionpolicybindings:heartbeats-ping-secrets"): {"get"},
     }

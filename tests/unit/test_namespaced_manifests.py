@@ -20,7 +20,6 @@ Grant = tuple[str, str, str, str]
 
 BEYOND = {
     "namespaces",
-    "customresourcedefinitions",
     "validatingadmissionpolicies",
     "validatingadmissionpolicybindings",
 }

@@ -1,14 +1,19 @@
 """The definition of HeartbeatMonitors is deleted under a running operator."""
 
+from http import HTTPStatus
+
 import pytest
 
+from support.ailments import Ailment
 from support.control_plane import ROOT, install
 from support.keys import until
 from support.kube import Kube, fresh_namespace, wait_until
 from support.processes import ask, until_answers
-from support.resources import CRDS, MONITORS, read_manifests
+from support.resources import CRDS, MONITORS, Object, read_manifests
 from support.restarts import HEALTH, PATIENCE, Apart
+from support.rigged import Rigged
 from support.scrapes import scrape
+from support.traps import asks
 from support.vigil import Vigil
 from support.workloads import RARELY, cron_job, is_gone, ping_monitor, state_is
 
@@ -65,6 +70,28 @@ def test_a_definition_that_is_replaced_in_a_moment_is_noticed_too(
     with fresh_namespace(kube) as another, Vigil.kept(kube, apart, another) as vigil:
         vigil.let_run_end_well()
         vigil.check()
+
+
+def test_a_definition_that_is_served_late_is_noticed_too(
+    kube: Kube, rigged: Rigged, namespace: str
+) -> None:
+    """An API server lists a definition before it serves what that defines."""
+    kube.create(cron_job(namespace, "nightly", schedule=RARELY))
+    name = "nightly-cronjob"
+    wait_until(kube, MONITORS, namespace, name, state_is("New"))
+    group = asks("GET", f"/apis/{MONITORS.api_version}")
+    with rigged.rig.ailing(Ailment(HTTPStatus.NOT_FOUND, rule=group)):
+        try:
+            remove_definition(kube)
+        finally:
+            install(kube)
+        wait_until(kube, MONITORS, namespace, name, is_there, timeout=PATIENCE)
+    wait_until(kube, MONITORS, namespace, name, state_is("New"), timeout=60)
+
+
+def is_there(found: Object | None) -> bool:
+    """Tell whether an object was found."""
+    return found is not None
 
 
 def remove_definition(kube: Kube) -> None:

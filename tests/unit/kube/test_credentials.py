@@ -15,6 +15,7 @@ import aiohttp
 import pytest
 import yaml
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from heartbeats.clock import SystemClock
 from heartbeats.edges.kube.client import Client
@@ -218,6 +219,27 @@ async def test_a_refusal_that_is_hidden_is_to_be_tried_again(
             await session.get("apis/batch/v1/jobs")
         async with session.get("apis/batch/v1/jobs") as answer:
             assert answer.status == 200
+
+
+async def test_what_is_not_served_for_a_while_is_to_be_tried_again() -> None:
+    """Kopf would end at a 404; this is how it learns of a definition that is back."""
+    answers = [404, 200]
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(status=answers.pop(0))
+
+    app = web.Application()
+    app.router.add_get("/apis", answer)
+    async with (
+        TestServer(app) as api,
+        await open_session(
+            Credentials(server=str(api.make_url(""))), hides_refusals=True
+        ) as session,
+    ):
+        with pytest.raises(aiohttp.ClientConnectionError, match=r"not serve.*404"):
+            await session.get("apis")
+        async with session.get("apis") as found:
+            assert found.status == 200
 
 
 async def test_a_token_that_cannot_be_read_any_more_is_still_used(

@@ -13,6 +13,7 @@ import threading
 from asyncio import to_thread
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -106,7 +107,8 @@ async def open_session(
     """Open a session for this event loop; the caller closes it.
 
     It has no total timeout, because watches last: requests bring their own. One that
-    hides refusals tells of a 401 as of a lost connection, for who would not ask again.
+    hides refusals tells of what passes (401, 404) as of a lost connection, for who
+    would not ask again.
     """
     source = credentials.source
     middlewares: list[aiohttp.ClientMiddlewareType] = []
@@ -195,7 +197,7 @@ class _Authorize:
         if value:
             request.headers["Authorization"] = value
         response = await handler(request)
-        if response.status == _UNAUTHORIZED:
+        if response.status == HTTPStatus.UNAUTHORIZED:
             self._source.expire()
         return response
 
@@ -203,12 +205,18 @@ class _Authorize:
 async def _hide_refusal(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
-    """Turn a 401 into what is tried again; the token may be a newer one by then."""
+    """Turn a refusal that passes into what is tried again."""
     response = await handler(request)
-    if response.status == _UNAUTHORIZED:
-        response.close()
-        raise aiohttp.ClientConnectionError("the API server refuses our token (401)")
-    return response
+    why = _PASSING.get(response.status)
+    if why is None:
+        return response
+    response.close()
+    raise aiohttp.ClientConnectionError(f"{why} ({response.status})")
 
 
-_UNAUTHORIZED = 401
+_PASSING: Final[Mapping[int, str]] = {
+    # The token may be a newer one by then.
+    HTTPStatus.UNAUTHORIZED: "the API server refuses our token",
+    # Its definition may be there again by then, or served.
+    HTTPStatus.NOT_FOUND: "the API server does not serve this",
+}

@@ -53,7 +53,8 @@ def registry(credentials: Credentials, on_event: MonitorEvent) -> kopf.OperatorR
 
     @kopf.on.login(registry=handlers)
     async def login(**_: Any) -> kopf.AiohttpSession:
-        # At a 401 kopf closes its session under its own watches, and ends by that.
+        # At a 401 kopf closes its session under its own watches, and ends by that; at a
+        # 404 it ends, which takes it seconds.
         session = await open_session(
             credentials,
             answers=kopf_lists.answers(partial(on_event, None)),
@@ -72,21 +73,19 @@ def registry(credentials: Credentials, on_event: MonitorEvent) -> kopf.OperatorR
     return handlers
 
 
-def settings(*, clusterwide: bool = True) -> kopf.OperatorSettings:
+def settings() -> kopf.OperatorSettings:
     """Tune kopf: small lists, quick reconnects, no peering, no posting."""
     tuned = kopf.OperatorSettings()
-    # Whoever has rights in one namespace only may look at no definitions and at no
-    # namespaces; kopf would ask for them, and ask again for ten minutes.
-    tuned.scanning.disabled = not clusterwide
+    # When a definition changes kopf looks once at what is served, which may be a moment
+    # too early, and then it watches nothing. It is started when there is something to
+    # watch (`served`), and tries again for as long as that is gone.
+    tuned.scanning.disabled = True
     tuned.peering.standalone = True
     tuned.posting.enabled = False
     # 3 MB of monitors with histories.
     tuned.watching.chunk_size = 500
     # A cut initial stream would lose objects for good.
     tuned.watching.initial_streaming = False
-    tuned.watching.field_selectors[
-        "apiextensions.k8s.io", "customresourcedefinitions"
-    ] = f"metadata.name={MONITORS.plural}.{GROUP}"
     tuned.networking.error_backoffs = BACKOFFS
     tuned.networking.connect_timeout = 5
     tuned.networking.request_timeout = 30

@@ -140,7 +140,7 @@ class KopfThread:
         everywhere = self._namespace is None
         await kopf.operator(
             registry=registry(self._credentials, self._on_event),
-            settings=settings(clusterwide=everywhere),
+            settings=settings(),
             standalone=True,
             identity=_IDENTITY,
             clusterwide=everywhere,
