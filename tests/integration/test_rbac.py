@@ -34,10 +34,6 @@ OPERATOR_MAY: dict[str, Right] = {
         *("patch", OURS, "heartbeatmonitors"),
         {**ELSEWHERE, "subresource": "status"},
     ),
-    "see when the kind is defined": (
-        *("watch", "apiextensions.k8s.io", "customresourcedefinitions"),
-        {},
-    ),
     "hold the leader's Lease": ("update", LEASES, "leases", HOME),
     "clear the journal in bulk": ("deletecollection", "", "configmaps", HOME),
     "read its key": ("get", "", "secrets", KEY),
@@ -54,6 +50,10 @@ OPERATOR_MAY: dict[str, Right] = {
 }
 
 OPERATOR_MAY_NOT: dict[str, Right] = {
+    "read definitions": (
+        *("list", "apiextensions.k8s.io", "customresourcedefinitions"),
+        {},
+    ),
     "change a CronJob": ("patch", BATCH, "cronjobs", ELSEWHERE),
     "start a Job": ("create", BATCH, "jobs", ELSEWHERE),
     "delete a Job": ("delete", BATCH, "jobs", ELSEWHERE),
