@@ -17,6 +17,7 @@ from typing import Protocol
 from heartbeats.clock import Clock
 from heartbeats.core.model import Uid
 from heartbeats.ledger import Entry, Ledger
+from heartbeats.pause import pause
 
 logger = logging.getLogger(__name__)
 
@@ -249,9 +250,7 @@ class Watchdog:
         if at is not None:
             span = min(span, max(self._next_step(at) - self._clock.now(), timedelta()))
         self._changed.clear()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(span.total_seconds()):
-                await self._changed.wait()
+        await pause(span.total_seconds(), self._changed)
 
     def _next_step(self, at: datetime) -> datetime:
         """Return when there is something to do for what is judged at an instant."""

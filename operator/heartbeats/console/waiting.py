@@ -20,6 +20,7 @@ from heartbeats.edges.kube.objects import KubeObject
 from heartbeats.edges.kube.reflector import Reflector, Selection
 from heartbeats.edges.kube.resources import MONITORS
 from heartbeats.edges.kube.store import Change, ObjectEvent
+from heartbeats.pause import pause
 
 TURN_SECONDS: Final = 1.0
 
@@ -92,7 +93,7 @@ class _Waiting:
         try:
             while not (self.is_reached() or self._is_gone):
                 self._turn.clear()
-                await _within_a_turn(self._turn)
+                await pause(TURN_SECONDS, self._turn)
         finally:
             running.cancel()
             await asyncio.wait([running])
@@ -150,12 +151,4 @@ async def _may_watch(client: Client, selection: Selection[_Whole]) -> None:
     page = await selection.page(client, token="", limit=1)
     version = number(page.metadata.version)
     async with selection.watch(client, version=version, seconds=1):
-        return
-
-
-async def _within_a_turn(event: asyncio.Event) -> None:
-    try:
-        async with asyncio.timeout(TURN_SECONDS):
-            await event.wait()
-    except TimeoutError:
         return

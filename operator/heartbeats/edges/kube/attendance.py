@@ -7,7 +7,6 @@ a break.
 import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -24,6 +23,7 @@ from heartbeats.edges.kube.leases import (
     write_refusals,
 )
 from heartbeats.edges.kube.resources import LEASES
+from heartbeats.pause import pause
 
 logger = logging.getLogger(__name__)
 
@@ -64,9 +64,7 @@ class Attendance:
         while True:
             await self.renew()
             await asyncio.sleep(TOLD_AGAIN_AFTER)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(RENEWED_EVERY.total_seconds() - 1):
-                    await self._has_news.wait()
+            await pause(RENEWED_EVERY.total_seconds() - 1, self._has_news)
             self._has_news.clear()
 
     def refused(self) -> None:

@@ -20,6 +20,7 @@ from heartbeats.edges.kube.mandate import Mandate
 from heartbeats.edges.kube.reflector import Reflector, Selection
 from heartbeats.edges.kube.resources import LEASES
 from heartbeats.edges.kube.store import ObjectEvent
+from heartbeats.pause import pause
 
 logger = logging.getLogger(__name__)
 
@@ -188,10 +189,8 @@ class Election:
     async def _pause(self) -> None:
         """Wait for the next look: for news, or for the end of the Lease."""
         expires = candidacy.expires_in(self._sight, at=self._now())
-        pause = max(min(expires or LOOK_SECONDS, LOOK_SECONDS), SHORTEST_PAUSE)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(pause):
-                await self._news.wait()
+        seconds = max(min(expires or LOOK_SECONDS, LOOK_SECONDS), SHORTEST_PAUSE)
+        await pause(seconds, self._news)
 
     def _hear(self, event: ObjectEvent[LeaderLease]) -> None:
         """Look at once when the Lease changes hands; renewals are no news."""

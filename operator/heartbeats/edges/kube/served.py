@@ -7,12 +7,12 @@ never. This may only ask, and does not say why a resource is not served.
 
 import asyncio
 import logging
-from contextlib import suppress
 from typing import Any, Final, Protocol
 
 from heartbeats.edges.kube.decode import decode
 from heartbeats.edges.kube.errors import KubeError
 from heartbeats.edges.kube.resources import Resource
+from heartbeats.pause import pause
 
 logger = logging.getLogger(__name__)
 
@@ -36,9 +36,7 @@ async def until_served(
         if not is_awaited:
             logger.info("Waiting until %s are served", resource.plural)
             is_awaited = True
-        with suppress(TimeoutError):
-            async with asyncio.timeout(AGAIN_SECONDS):
-                await stopping.wait()
+        await pause(AGAIN_SECONDS, stopping)
 
 
 async def is_served(client: Asks, resource: Resource) -> bool:

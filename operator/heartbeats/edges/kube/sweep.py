@@ -18,6 +18,7 @@ from heartbeats.edges.kube.decode import decode, number
 from heartbeats.edges.kube.objects import Identity
 from heartbeats.edges.kube.resources import MONITORS
 from heartbeats.ledger import Ledger
+from heartbeats.pause import pause
 
 T = TypeVar("T")
 
@@ -136,9 +137,7 @@ class MonitorSweep:
             await asyncio.sleep(ABSENT_SECONDS)
             return
         self._hint.clear()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(SWEEP_SECONDS):
-                await self._hint.wait()
+        await pause(SWEEP_SECONDS, self._hint)
 
     def _note_absence(self) -> None:
         """Say that nothing can be monitored: all monitors went with the definition."""
