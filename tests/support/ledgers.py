@@ -24,16 +24,18 @@ NAMESPACE = "shop"
 
 @dataclass
 class MemoryRuns:
-    """Reports and stuck Jobs by CronJob."""
+    """Reports and stuck Jobs by CronJob; by name those that went with one."""
 
     reports: dict[Uid, list[CheckIn]] = field(default_factory=dict)
     pending: dict[Uid, dict[datetime, str]] = field(default_factory=dict)
+    deleted: dict[str, dict[datetime, str]] = field(default_factory=dict)
 
     def check_ins(self, cron_job: Uid) -> Iterable[CheckIn]:
         return list(self.reports.get(cron_job, ()))
 
-    def hindrances(self, cron_job: Uid) -> Hindrances:
-        return Hindrances(self.pending.get(cron_job, {}))
+    def hindrances(self, cron_job: CronJobFacts) -> Hindrances:
+        deleted = self.deleted.get(cron_job.name, {})
+        return Hindrances(deleted | self.pending.get(cron_job.uid, {}))
 
     def remains(self, cron_job: CronJobFacts) -> Remains:
         reports = self.reports.get(cron_job.uid, [])
@@ -43,6 +45,11 @@ class MemoryRuns:
             slots=frozenset(each.slot_at for each in reports if each.slot_at),
             pending=frozenset(self.pending.get(cron_job.uid, {})),
         )
+
+    def forget(self, cron_job: CronJobFacts) -> None:
+        """Have a CronJob's Jobs go with it."""
+        gone = self.pending.pop(cron_job.uid, {})
+        self.deleted.setdefault(cron_job.name, {}).update(gone)
 
 
 @dataclass

@@ -74,7 +74,7 @@ class Runs(Protocol):
     def check_ins(self, cron_job: Uid) -> Iterable[CheckIn]:
         """Return the reports of all Jobs that exist, oldest first."""
 
-    def hindrances(self, cron_job: Uid) -> Hindrances:
+    def hindrances(self, cron_job: CronJobFacts) -> Hindrances:
         """Return what is known of why runs do not appear."""
 
     def remains(self, cron_job: CronJobFacts) -> Remains:

@@ -188,7 +188,7 @@ class Judge:
         if entry.subject is None:
             return state
         remains = self._runs.remains(facts)
-        known = self._runs.hindrances(facts.uid)
+        known = self._runs.hindrances(facts)
         reports = list(self._runs.check_ins(facts.uid))
         if before.armed_at is not None and before.armed_at == state.armed_at:
             state = settle_passed(state, entry.subject, remains)
@@ -235,7 +235,7 @@ class Judge:
 
     def _known(self, entry: Entry) -> Hindrances | None:
         facts = self._cron_job_of(entry)
-        return None if facts is None else self._runs.hindrances(facts.uid)
+        return None if facts is None else self._runs.hindrances(facts)
 
     def _tell_missed(self, entry: Entry, step: Step) -> None:
         for missed in step.missed:

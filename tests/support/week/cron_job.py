@@ -8,7 +8,7 @@ from itertools import count
 from msgspec.structs import replace
 
 from heartbeats.core.model import CronJobFacts, Spec, Uid
-from support.ledgers import NAMESPACE
+from support.ledgers import NAMESPACE, Bench
 from support.week.rules import DAY, HOUR, MINUTE, Execution, Rules
 from support.week.story import Story, see_monitor
 from support.week.timetable import Timetable
@@ -211,11 +211,12 @@ class SimulatedCronJob(Story):
         self.facts = None
         for run in self.active():
             run.deleted_at = at
-        self.tell(
-            at,
-            "CronJob deleted",
-            lambda bench: bench.ledger.lose_cron_job(facts, now=bench.now),
-        )
+
+        def deliver(bench: Bench) -> None:
+            bench.runs.forget(facts)
+            bench.ledger.lose_cron_job(facts, now=bench.now)
+
+        self.tell(at, "CronJob deleted", deliver)
         self.rule(at, self._rules())
 
     @property

@@ -240,7 +240,9 @@ async def test_what_is_stuck_is_explained_for_each_due_cronjob(court: Court) -> 
     await court.evidence.explain([*entries, court.bench.pinged()])
     assert court.pods.inspected == ["job-29000000"]
     assert court.refused.asked == ["other"]
-    assert list(court.book.hindrances(entries[0].subject.cron_job_uid).pending.values())  # type: ignore[union-attr, arg-type]
+    facts = court.bench.ledger.cron_job_of(entries[0])
+    assert facts is not None
+    assert list(court.book.hindrances(facts).pending.values())
 
 
 async def test_a_missing_cronjob_has_nothing_to_explain(court: Court) -> None:
@@ -255,7 +257,8 @@ async def test_many_silent_cronjobs_are_explained_by_one_list(court: Court) -> N
     entries = [court.bench.watching(name) for name in names]
     await court.evidence.explain(entries)
     assert court.refused.asked == ["all"]
-    told = [court.book.hindrances(Uid(f"cj-{name}")).refused for name in names]
+    facts = map(court.bench.ledger.cron_job_of, entries)
+    told = [court.book.hindrances(each).refused for each in facts if each]
     assert told == ["The controller says FailedCreate: no quota"] + [""] * (
         len(names) - 1
     )

@@ -6,8 +6,10 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 
 from heartbeats.core.model import CheckIn, CronJobFacts, Kind, Uid
+from heartbeats.edges.kube import jobbook
 from heartbeats.edges.kube.errors import Forbidden
 from heartbeats.edges.kube.jobbook import (
     MAX_DELETED_SLOTS,
@@ -31,6 +33,7 @@ from support.builders import (
 
 CRON_JOB = Uid("cj-nightly")
 FACTS = facts_of(cron_job())
+OTHER = replace(FACTS, uid=Uid("cj-unknown"), name="unknown")
 RUNNING = {"active": 1, "ready": 1, "startTime": text(NOW - MINUTE)}
 FAILED = {"conditions": [condition("Failed", reason="BackoffLimitExceeded")]}
 COMPLETE = {"conditions": [condition("Complete")]}
@@ -288,10 +291,10 @@ def test_pending_jobs_are_stuck_by_their_slot(desk: Desk) -> None:
     desk.book.see(job("nightly-29000120", COMPLETE))
     manual = {MANUAL_ANNOTATION: "manual"}
     desk.book.see(job("by-hand", {"active": 1}, annotations=manual))
-    assert desk.book.hindrances(CRON_JOB).pending == {
+    assert desk.book.hindrances(FACTS).pending == {
         slot(29_000_000): "its pod is not ready."
     }
-    assert desk.book.hindrances(Uid("cj-unknown")).pending == {}
+    assert desk.book.hindrances(OTHER).pending == {}
 
 
 @pytest.mark.parametrize(
@@ -336,7 +339,7 @@ async def test_inspecting_says_why_a_job_is_stuck(
     desk.book.see(job("nightly-29000000", {"active": 1}, uid="j-1"))
     desk.book.see(job("nightly-29000060", RUNNING, uid="j-2"))
     await desk.book.inspect([FACTS])
-    assert desk.book.hindrances(CRON_JOB).pending == {slot(29_000_000): expected}
+    assert desk.book.hindrances(FACTS).pending == {slot(29_000_000): expected}
     assert desk.pods.asked == ["j-1"]
 
 
@@ -344,7 +347,7 @@ async def test_pods_that_cannot_be_inspected_are_a_reason_too(desk: Desk) -> Non
     desk.pods.error = Forbidden("no right")
     desk.book.see(job("nightly-29000000", {"active": 1}))
     await desk.book.inspect([FACTS])
-    [why] = desk.book.hindrances(CRON_JOB).pending.values()
+    [why] = desk.book.hindrances(FACTS).pending.values()
     assert why == "its pods cannot be read: no right"
 
 
@@ -354,7 +357,7 @@ async def test_inspecting_is_not_held_up_by_silence(desk: Desk) -> None:
     desk.book.see(job("nightly-29000000", {"active": 1}))
     await desk.book.inspect([FACTS])
     assert asyncio.get_running_loop().time() == READ_SECONDS
-    [why] = desk.book.hindrances(CRON_JOB).pending.values()
+    [why] = desk.book.hindrances(FACTS).pending.values()
     assert why.startswith("its pods cannot be read")
 
 
@@ -363,7 +366,7 @@ async def test_a_reason_is_forgotten_when_the_job_changes(desk: Desk) -> None:
     desk.book.see(job("nightly-29000000", {"active": 1}))
     await desk.book.inspect([FACTS])
     desk.book.see(job("nightly-29000000", {"active": 2}))
-    assert set(desk.book.hindrances(CRON_JOB).pending.values()) == {
+    assert set(desk.book.hindrances(FACTS).pending.values()) == {
         "its pod is not ready."
     }
 
@@ -493,16 +496,41 @@ async def test_a_job_deleted_before_it_was_ready_keeps_its_reason(desk: Desk) ->
     desk.book.see(job("nightly-29000000", {"active": 1}))
     await desk.book.inspect([FACTS])
     desk.book.lose(job("nightly-29000000", {"active": 1}))
-    [why] = desk.book.hindrances(CRON_JOB).pending.values()
+    [why] = desk.book.hindrances(FACTS).pending.values()
     assert why == "the Job has no pod; its Job was deleted before it was ready."
+
+
+def test_a_job_that_goes_with_its_cronjob_explains_the_next_one_s_silence(
+    desk: Desk,
+) -> None:
+    """As by `kubectl replace --force`: Jobs are deleted after their CronJob."""
+    desk.book.see(job("nightly-29000000", {"active": 1}))
     desk.book.forget(CRON_JOB)
-    assert desk.book.hindrances(CRON_JOB).pending == {}
+    desk.book.lose(job("nightly-29000000", {"active": 1}))
+    again = replace(FACTS, uid=Uid("cj-again"))
+    expected = "its pod is not ready; its Job was deleted before it was ready."
+    assert desk.book.hindrances(again).pending == {slot(29_000_000): expected}
+    assert desk.book.hindrances(OTHER).pending == {}
+
+
+def test_not_every_cronjob_that_was_ever_deleted_is_remembered(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobbook, "MAX_DELETED_NAMES", 2)
+    for number, name in enumerate(["a", "b", "a", "c"]):
+        refs = [owner(uid=f"cj-{name}", name=name)]
+        gone = job(f"{name}-{29_000_000 + number}", {}, ownerReferences=refs)
+        desk.book.lose(gone)
+    left = {
+        name: desk.book.hindrances(replace(FACTS, name=name)).pending for name in "abc"
+    }
+    assert [len(left[name]) for name in "abc"] == [2, 0, 1]
 
 
 def test_the_newest_of_many_deleted_jobs_are_remembered(desk: Desk) -> None:
     for number in range(MAX_DELETED_SLOTS + 5):
         desk.book.lose(job(f"nightly-{29_000_000 + number}", {"active": 1}))
-    found = desk.book.hindrances(CRON_JOB).pending
+    found = desk.book.hindrances(FACTS).pending
     assert len(found) == MAX_DELETED_SLOTS
     assert min(found) == slot(29_000_005)
 
@@ -510,10 +538,10 @@ def test_the_newest_of_many_deleted_jobs_are_remembered(desk: Desk) -> None:
 async def test_without_a_job_the_controller_is_asked(desk: Desk) -> None:
     desk.refusals.said = "The controller says FailedCreate: exceeded quota"
     await desk.book.inspect([FACTS])
-    assert desk.book.hindrances(CRON_JOB).refused == desk.refusals.said
+    assert desk.book.hindrances(FACTS).refused == desk.refusals.said
     desk.refusals.error = Forbidden("no right")
     await desk.book.inspect([FACTS])
-    said = desk.book.hindrances(CRON_JOB).refused
+    said = desk.book.hindrances(FACTS).refused
     assert said == "Its Events cannot be read: no right"
     desk.book.forget(CRON_JOB)
-    assert desk.book.hindrances(CRON_JOB).refused == ""
+    assert desk.book.hindrances(FACTS).refused == ""

@@ -21,6 +21,9 @@ from heartbeats.edges.kube.reports import READ_SECONDS, News, Report, Reports
 from heartbeats.edges.kube.store import Change, ObjectEvent
 
 MAX_DELETED_SLOTS = 32
+MAX_DELETED_NAMES = 1000
+_Name = tuple[str, str]
+
 NOT_READY = "its pod is not ready."
 READERS = 8
 MOST_READ_ALONE = 8
@@ -50,7 +53,9 @@ class JobBook:
         self._refusals: dict[Uid, str] = {}
         self._jobs: dict[Uid, dict[str, Job]] = {}
         self._waits: dict[str, str] = {}
-        self._deleted: dict[Uid, dict[datetime, str]] = {}
+        self._deleted: dict[_Name, dict[datetime, str]] = {}
+        """Why Jobs that were deleted never started, by namespace and CronJob: one that
+        is created again has another uid, and answers for the same slots."""
         self._listed: dict[str, Job] = {}
         self._gaps: set[Uid] = set()
         self._on_gap: Callable[[set[Uid]], None] = lambda _uids: None
@@ -110,7 +115,7 @@ class JobBook:
         if end_of(job) is not None:
             self._reports.add(owner, News(job))
         else:
-            self._note_deleted(owner, job)
+            self._note_deleted(job)
             if not unseen:
                 self._reports.add(owner, News(job, vanished_at=self._clock.now()))
         known = self._jobs.get(owner, {})
@@ -122,7 +127,6 @@ class JobBook:
 
     def forget(self, cron_job: Uid) -> None:
         """Forget what was remembered of a CronJob that is gone."""
-        self._deleted.pop(cron_job, None)
         self._refusals.pop(cron_job, None)
 
     # The ledger's side
@@ -132,14 +136,14 @@ class JobBook:
         reports = (self._reports.of(job) for job in self._jobs_of(cron_job))
         return sorted((each for each in reports if each), key=lambda each: each.at)
 
-    def hindrances(self, cron_job: Uid) -> Hindrances:
+    def hindrances(self, cron_job: CronJobFacts) -> Hindrances:
         """Return what is known of why runs do not appear."""
-        found = dict(self._deleted.get(cron_job, {}))
-        for job in self._pending(cron_job):
+        found = dict(self._deleted.get((cron_job.namespace, cron_job.name), {}))
+        for job in self._pending(cron_job.uid):
             slot_at = slot_of(job)
             if slot_at is not None:
                 found[slot_at] = self._waits.get(job.metadata.uid, NOT_READY)
-        return Hindrances(found, self._refusals.get(cron_job, ""))
+        return Hindrances(found, self._refusals.get(cron_job.uid, ""))
 
     def remains(self, cron_job: CronJobFacts) -> Remains:
         """Return what is left of the runs of a CronJob."""
@@ -210,16 +214,19 @@ class JobBook:
         jobs = self._jobs_of(cron_job)
         return [job for job in jobs if not end_of(job) and not has_started(job)]
 
-    def _note_deleted(self, owner: Uid, job: Job) -> None:
+    def _note_deleted(self, job: Job) -> None:
         """Remember what kept a Job from starting that was deleted before it did."""
-        slot_at = slot_of(job)
-        if has_started(job) or slot_at is None:
+        slot_at, owner = slot_of(job), job.metadata.controller("CronJob")
+        if has_started(job) or slot_at is None or owner is None:
             return
         why = self._waits.get(job.metadata.uid, NOT_READY)
-        slots = self._deleted.setdefault(owner, {})
+        name = job.metadata.namespace, owner.name
+        slots = self._deleted[name] = self._deleted.pop(name, {})  # the newest is last
         slots[slot_at] = f"{why.rstrip('.')}; its Job was deleted before it was ready."
         while len(slots) > MAX_DELETED_SLOTS:
             del slots[min(slots)]
+        if len(self._deleted) > MAX_DELETED_NAMES:
+            del self._deleted[next(iter(self._deleted))]
 
 
 async def _some_at_once(reads: Iterable[Coroutine[None, None, None]]) -> None:
