@@ -35,6 +35,9 @@ PREPARED = timedelta(seconds=1.65)
 stream is at the earliest a second after it was told to: that must be a moment after
 the evidence is asked for, else the word is too old."""
 
+FORETOLD_AT_ONCE = 200
+"""Some ten milliseconds of work: pings wait no longer for it."""
+
 EXPLAINED_WITHIN = 0.1
 """Seconds that a verdict waits for its explanation once the evidence is there."""
 
@@ -115,7 +118,7 @@ class Watchdog:
         while True:
             await self.turn()
             await self._sleep()
-            self._prepare()
+            await self._prepare()
             await self._foresee()
 
     async def turn(self) -> None:
@@ -130,8 +133,8 @@ class Watchdog:
         if self._blind_since is None:
             self._observer.evaluated(self._clock.now())
 
-    def _prepare(self) -> None:
-        """Have the evidence made ready for what is judged soon, if something is."""
+    async def _prepare(self) -> None:
+        """Have all made ready for what is judged soon, if something is."""
         by = self._clock.now() + PREPARED
         at = self._ledger.wakes.next_at()
         if at is None or at > by or not self._is_unprepared(at):
@@ -140,6 +143,15 @@ class Watchdog:
         expired = list(self._expired(self._ledger.wakes.coming(by=by), by))
         if expired:
             self._evidence.prepare(expired)
+            await self._foretell(expired, until=at - AHEAD)
+
+    async def _foretell(self, entries: Sequence[Entry], *, until: datetime) -> None:
+        """Have the ledger work out what silence leads to, while there is time."""
+        for number, _ in enumerate(self._ledger.foretell(entries), start=1):
+            if number % FORETOLD_AT_ONCE == 0:
+                await asyncio.sleep(0)
+                if self._clock.now() >= until:
+                    return
 
     def _is_unprepared(self, at: datetime) -> bool:
         return self._prepared is None or at > self._prepared

@@ -1,11 +1,12 @@
 """The watchdog: one sleep, evidence before judgement, never a blind alarm."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from heartbeats import watchdog
 from heartbeats.core.model import Health
 from heartbeats.ledger import Entry
 from heartbeats.watchdog import EvidenceError, Watchdog
@@ -21,9 +22,11 @@ class LoopClock:
 
     def __init__(self, start: datetime) -> None:
         self._start = start
+        self.lost = timedelta()
+        """How long the loop was held."""
 
     def now(self) -> datetime:
-        return self._start + timedelta(seconds=self.monotonic())
+        return self._start + timedelta(seconds=self.monotonic()) + self.lost
 
     def monotonic(self) -> float:
         return asyncio.get_running_loop().time()
@@ -146,6 +149,29 @@ async def test_it_is_prepared_too_where_a_run_is_late_and_overdue_at_once() -> N
     assert hasty.state.health is Health.DOWN
     [prepared_at] = kennel.witness.prepared_at
     assert NOON + prepared_at * SECOND < overdue + 10 * SECOND
+
+
+@pytest.mark.looptime
+async def test_verdicts_are_worked_out_while_there_is_time_and_not_longer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The evidence is read in time all the same."""
+    monkeypatch.setattr(watchdog, "FORETOLD_AT_ONCE", 1)
+    kennel, told = Kennel(), 0
+    for number in range(9):
+        kennel.bench.pinged(f"job-{number}", first_check_in_within=DEADLINE - NOON)
+
+    def foretell(entries: Sequence[Entry]) -> Iterator[Entry]:
+        nonlocal told
+        for entry in entries:
+            kennel.clock.lost += SECOND / 4
+            told += 1
+            yield entry
+
+    monkeypatch.setattr(kennel.bench.ledger, "foretell", foretell)
+    await kennel.run_until(DEADLINE + 2 * SECOND)
+    assert told == 4
+    assert kennel.health is Health.DOWN
 
 
 @pytest.mark.looptime

@@ -4,7 +4,7 @@ The only place that changes an `Entry`'s state, policy or wake-up. It knows one
 entry at a time and no identities: which entry a fact is about, the ledger says.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -26,6 +26,7 @@ from heartbeats.core.subject import Subject
 from heartbeats.core.transitions import JUDGED_AFTER, apply, arm
 from heartbeats.ledger.entries import Entry, Listener, Runs
 from heartbeats.ledger.flaws import Flaws
+from heartbeats.ledger.forecast import Forecast
 from heartbeats.ledger.sources import Sources
 from heartbeats.ledger.wakes import Wakes, wake_at
 
@@ -46,6 +47,7 @@ class Judge:
         self._defaults = defaults
         self._sources = sources
         self._wakes = wakes
+        self._forecast = Forecast()
         self.flaws = Flaws()
 
     def rule(self, entry: Entry, *, now: datetime) -> None:
@@ -114,9 +116,19 @@ class Judge:
         with self._alone(entry):
             if entry.subject is None:
                 return
-            known = self._known(entry)
-            state = self._expired(entry, entry.subject, entry.state, known, now=now)
-            self.move(entry, state, now=now)
+            known, until = self._known(entry), now - JUDGED_AFTER
+            step = self._forecast.take(entry, known, until=until)
+            step = step or expire(entry.state, entry.subject, known, now=until)
+            self._tell_missed(entry, step)
+            self.move(entry, step.state, now=now)
+
+    def foretell(self, entries: Iterable[Entry]) -> Iterator[Entry]:
+        """Work out what silence will lead to, one entry a turn; yield it when done."""
+        self._forecast.clear()
+        for entry in entries:
+            with self._alone(entry):
+                self._forecast.add(entry, self._known(entry))
+            yield entry
 
     def catch_up(self, entry: Entry, *, now: datetime) -> None:
         """Look again at a monitor's runs: some were not watched for a while."""

@@ -193,6 +193,14 @@ class Ledger:
         if entry is not None and entry.subject is not None:
             self._judge.expire(entry, now=now)
 
+    def foretell(self, entries: Iterable[Entry]) -> Iterator[Entry]:
+        """Work out what each one's silence will lead to, one a turn.
+
+        Nothing changes by it: when its time has come `judge` is quicker. What was
+        foretold before is forgotten.
+        """
+        return self._judge.foretell(entries)
+
     # What became of it
 
     def stored(

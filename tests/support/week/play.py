@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from heartbeats.core.model import Uid
 from support.ledgers import Bench
 from support.week.compare import Difference, compare
+from support.week.rules import SECOND
 from support.week.story import Delivery, Monitor
 
 
@@ -19,6 +20,7 @@ class Week:
         self.begin, self.end = span
         self.bench = Bench(self.begin)
         self.rng = random.Random(seed)  # noqa: S311 - a simulation, not a secret
+        self._whim = random.Random(seed)  # noqa: S311 - a simulation, not a secret
         self.differences: list[Difference] = []
         self.compared = 0
         self._agenda: dict[datetime, list[Delivery]] = {}
@@ -47,6 +49,7 @@ class Week:
     def _step(self, at: datetime) -> None:
         """Have everything happen that happens at an instant, then compare."""
         touched: set[Uid] = set()
+        self._foretell(by=at + SECOND)
         if self.rng.random() < 0.5:  # both come in either order
             touched |= self._judge(at)
         self.bench.now = at
@@ -62,8 +65,17 @@ class Week:
     def _wake(self, *, before: datetime) -> None:
         """Judge at every wake-up before an instant and compare what was judged."""
         while (at := self.bench.ledger.wakes.next_at()) is not None and at < before:
+            self._foretell(by=at)
             for uid in self._judge(at):
                 self._compare(uid, at)
+
+    def _foretell(self, *, by: datetime) -> None:
+        """Have it worked out for half of the monitors what their silence leads to."""
+        ledger = self.bench.ledger
+        coming = filter(None, map(ledger.get, ledger.wakes.coming(by=by)))
+        foretold = [entry for entry in coming if self._whim.random() < 0.5]
+        for _ in ledger.foretell(foretold):
+            pass
 
     def _judge(self, at: datetime) -> set[Uid]:
         judged = set(self.bench.turn(at))
