@@ -1,8 +1,8 @@
 """Whether the API server serves a resource yet: kopf asks once, and believes it.
 
-An API server that has just started answers before its custom resources are there.
-What kopf does not find then it awaits until the definition changes, which may be
-never. This may only ask, and does not say why a resource is not served.
+An API server that has just started, or that was just told of a definition, answers
+before its custom resources are there. What kopf does not find then it never watches.
+This may only ask, and does not say why a resource is not served.
 """
 
 import asyncio
