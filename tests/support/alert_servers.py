@@ -7,7 +7,6 @@ receivers are one webhook here. Spans may be shortened, nothing else is changed.
 import copy
 import json
 import re
-import socket
 import subprocess
 import threading
 import time
@@ -20,6 +19,7 @@ from typing import Any, Final
 
 import yaml
 
+from heartbeats.cluster.ports import free_ports
 from support.alert_rules import ALERTMANAGER, RULES, rules_in
 from support.alert_tools import AlertTools
 from support.processes import until_answers
@@ -52,10 +52,9 @@ class Notice:
 
 
 def free_address() -> str:
-    """Return HOST:PORT on which nothing listens now."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{found.getsockname()[1]}"
+    """Return HOST:PORT on which nothing listens, nor will by chance."""
+    [port] = free_ports(1)
+    return f"127.0.0.1:{port}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from support.kube import MERGE, Kube
+from support.kube import A_WATCH, MERGE, Kube
 from support.resources import CRON_JOBS, EVENTS, JOBS, Object, Resource, resource_of
 
 RARELY = "0 0 29 2 *"
@@ -220,7 +220,7 @@ def wait_for_any(
                 found: Object = item
                 return found
         since = page["metadata"]["resourceVersion"]
-        for kind, item in kube.watch(resource, namespace, since, left):
+        for kind, item in kube.watch(resource, namespace, since, min(left, A_WATCH)):
             if kind in {"ADDED", "MODIFIED"} and predicate(item):
                 return item
             if kind == "ERROR" or time.monotonic() > ends:

@@ -209,6 +209,11 @@ RUINS: dict[str, Maker] = {
 }
 
 
+def has_active(cron_job: Object | None) -> bool:
+    """Tell whether a CronJob says that a Job of it is under way."""
+    return bool(cron_job and cron_job["status"].get("active"))
+
+
 def make_hanging(kube: Kube, namespace: str) -> str:
     """Create a minutely CronJob that an old stuck run keeps from ever running."""
     stored = kube.create(
@@ -221,6 +226,6 @@ def make_hanging(kube: Kube, namespace: str) -> str:
         )
     )
     wait_for_any(kube, JOBS, namespace, owned_by("hanging"), timeout=70)
-    assert kube.get(CRON_JOBS, namespace, "hanging")["status"]["active"]
+    wait_until(kube, CRON_JOBS, namespace, "hanging", has_active)
     name: str = stored["metadata"]["name"]
     return name
