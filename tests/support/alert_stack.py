@@ -88,7 +88,7 @@ class Stack:
         body = json.dumps([{"labels": labels} for labels in alerts]).encode()
         url = f"{self.alertmanager}/api/v2/alerts"
         headers = {"Content-Type": "application/json"}
-        with urlopen(Request(url, body, headers), timeout=10):  # noqa: S310
+        with urlopen(Request(url, body, headers), timeout=30):  # noqa: S310
             pass
 
     def states(self) -> dict[str, str]:

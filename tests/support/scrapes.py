@@ -16,7 +16,7 @@ def scrape(process: Process) -> str:
 
 def scrape_at(listener: str) -> str:
     """Return all metrics that a listener serves."""
-    with urlopen(f"{listener}/metrics", timeout=10) as answer:  # noqa: S310
+    with urlopen(f"{listener}/metrics", timeout=30) as answer:  # noqa: S310
         return str(answer.read().decode())
 
 

@@ -99,7 +99,7 @@ def test_a_namespace_that_refuses_monitors_delays_no_other(
                 kube.create(cron_job(full, f"refused-{number}", schedule=RARELY))
             kube.create(cron_job(free, "welcome", schedule=RARELY))
             wait_until(
-                kube, MONITORS, free, "welcome-cronjob", state_is("New"), timeout=10
+                kube, MONITORS, free, "welcome-cronjob", state_is("New"), timeout=30
             )
             assert kube.items(MONITORS, full) == []
     finally:

@@ -72,20 +72,18 @@ def test_a_job_that_stops_pinging_is_late_then_down_and_recovers(
     kube: Kube, operator: RunningOperator, namespace: str
 ) -> None:
     """The whole life of an incident, seen from outside."""
-    kube.create(ping_monitor(namespace, "backup", interval="10s", gracePeriod="10s"))
+    kube.create(ping_monitor(namespace, "backup", interval="10s", gracePeriod="20s"))
     url = ping_url(kube, namespace, "backup")
-    with urlopen(url, timeout=10) as answer:  # noqa: S310 - our own service
+    with urlopen(url, timeout=30) as answer:  # noqa: S310 - our own service
         assert (answer.status, answer.read()) == (200, b"OK")
     for state in ("Up", "Late", "Down"):
-        found = wait_until(
-            kube, MONITORS, namespace, "backup", has_said(state), timeout=40
-        )
+        found = wait_until(kube, MONITORS, namespace, "backup", has_said(state))
     down = condition(found, "Healthy")
     assert down["reason"] == "RunMissed"
     deadline = found["status"]["incident"]["openedTime"]
     assert down["lastTransitionTime"][:19] == deadline[:19]
     assert told(kube, namespace, "backup", "RunMissed")["type"] == "Warning"
-    with urlopen(url, timeout=10):  # noqa: S310 - our own service
+    with urlopen(url, timeout=30):  # noqa: S310 - our own service
         pass
     found = wait_until(kube, MONITORS, namespace, "backup", has_said("Up"))
     assert "incident" not in found["status"]

@@ -51,7 +51,7 @@ def watched(folder: Path) -> Iterator[tuple[ControlPlane, Kube, RunningOperator]
 
 def answer_of(url: str) -> int:
     try:
-        with urlopen(url, timeout=10) as answer:  # noqa: S310 - our own service
+        with urlopen(url, timeout=30) as answer:  # noqa: S310 - our own service
             return int(answer.status)
     except HTTPError as error:
         return error.code if error.headers["Retry-After"] else 0
