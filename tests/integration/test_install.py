@@ -149,7 +149,7 @@ def check_an_incident_of_a_job_that_pings(
     kube: Kube, namespace: str, operator: Process, pings: Process
 ) -> None:
     """Check its whole life: a ping, silence, Down in status, Event, gauge, recovery."""
-    kube.create(ping_monitor(namespace, "backup", interval="10s", gracePeriod="10s"))
+    kube.create(ping_monitor(namespace, "backup", interval="20s", gracePeriod="20s"))
     url = urlsplit(ping_url(kube, namespace, "backup"))
     assert url.netloc == f"heartbeats-ping.{SYSTEM}.svc:8080"
     here = pings.wait_for(PINGS) + url.path
@@ -157,7 +157,7 @@ def check_an_incident_of_a_job_that_pings(
         if state == "Up":
             assert until_answers(here) == b"OK"
         where = (kube, MONITORS, namespace, "backup")
-        wait_until(*where, has_said(state), timeout=60)
+        wait_until(*where, has_said(state), timeout=PATIENCE)
         if state == "Down":
             labels = f'namespace="{namespace}",heartbeatmonitor="backup"'
             _, text = ask(f"{operator.wait_for(METRICS)}/metrics")

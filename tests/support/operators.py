@@ -33,7 +33,7 @@ LEADER = "heartbeats-operator-leader"
 """The Lease that one of all operator replicas holds."""
 
 _READY_WITHIN = 60.0
-_STOPPED_WITHIN = 15.0
+_STOPPED_WITHIN = 60.0
 _LISTENERS = {
     "ping": re.compile(r"Pings are answered on (\S+)"),
     "metrics": re.compile(METRICS),

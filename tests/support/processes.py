@@ -131,7 +131,10 @@ def until_answers(url: str, code: int = 200, *, within: float = 60.0) -> bytes:
     """Ask until a URL answers with this code; return the body. AssertionError."""
     ends = time.monotonic() + within
     while True:
-        found, body = ask(url)
+        try:
+            found, body = ask(url)
+        except OSError as error:  # it does not listen yet, or takes its time
+            found, body = 0, str(error).encode()
         if found == code:
             return body
         assert time.monotonic() < ends, f"{url} still answers {found}: {body!r}"
@@ -141,7 +144,7 @@ def until_answers(url: str, code: int = 200, *, within: float = 60.0) -> bytes:
 def ask(url: str) -> tuple[int, bytes]:
     """Return the status code and the body of a GET, whatever the code."""
     try:
-        with urlopen(url, timeout=10) as answer:  # noqa: S310 - our own process
+        with urlopen(url, timeout=30) as answer:  # noqa: S310 - our own process
             return answer.status, answer.read()
     except HTTPError as error:
         with error:

@@ -528,8 +528,7 @@ async def assert_told(
 ) -> Object:
     """Check word, condition (status, reason), time, Event, gauge and, if Down, line."""
     word, healthy, reason = said
-    status = await scenario.status(name)
-    assert status["state"] == word, status
+    status = await scenario.said(name, word)
     condition = condition_of({"status": status}, "Healthy")
     assert (condition["status"], condition["reason"]) == (healthy, reason), condition
     assert condition["lastTransitionTime"] == text(when), condition

@@ -70,9 +70,15 @@ def test_without_the_definition_it_is_alive_says_why_it_waits_and_then_works() -
 def test_an_api_server_that_cannot_be_reached_is_waited_for(tmp_path: Path) -> None:
     """An operator that starts before its API server is not broken, only not ready."""
     kubeconfig = tmp_path / "kubeconfig"
-    with socket.create_server(("127.0.0.1", 0)) as taken:
+    with socket.socket() as taken:  # nobody else can have it, and nobody listens
+        taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
-    kubeconfig.write_text(json.dumps(nobody_at(f"http://127.0.0.1:{port}")))
+        kubeconfig.write_text(json.dumps(nobody_at(f"http://127.0.0.1:{port}")))
+        check_waits(kubeconfig)
+
+
+def check_waits(kubeconfig: Path) -> None:
+    """Check that an operator without an API server is alive, and ends when told to."""
     with run(kubeconfig) as process:
         health = process.wait_for(HEALTH)
         process.wait_for("The watch was interrupted")

@@ -19,11 +19,11 @@ from support.workloads import (
 
 pytestmark = pytest.mark.integration
 
-A_MINUTE = 110.0
+A_MINUTE = 150.0
 """Seconds in which a minutely CronJob has certainly run or been missed."""
 
 POLICIES = ("Allow", "Forbid", "Replace")
-SHORT_GRACE = {"heartbeats.dev/grace-period": "10s"}
+SHORT_GRACE = {"heartbeats.dev/grace-period": "30s"}
 SHORT_RUNS = {
     "heartbeats.dev/grace-period": "45s",  # on a busy machine pods take their time
     "heartbeats.dev/max-runtime": "10s",

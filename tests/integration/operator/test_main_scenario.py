@@ -72,7 +72,7 @@ def test_a_job_that_stops_pinging_is_late_then_down_and_recovers(
     kube: Kube, operator: RunningOperator, namespace: str
 ) -> None:
     """The whole life of an incident, seen from outside."""
-    kube.create(ping_monitor(namespace, "backup", interval="10s", gracePeriod="20s"))
+    kube.create(ping_monitor(namespace, "backup", interval="20s", gracePeriod="20s"))
     url = ping_url(kube, namespace, "backup")
     with urlopen(url, timeout=30) as answer:  # noqa: S310 - our own service
         assert (answer.status, answer.read()) == (200, b"OK")

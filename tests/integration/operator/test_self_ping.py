@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from heartbeats.cluster.record import Component
+from support.keys import until
 from support.own_cluster import Own
 from support.processes import FREE_PORTS, Process, ask, until_answers
 from support.restarts import HEALTH, run_role
@@ -117,7 +118,8 @@ def test_a_heartbeat_goes_out_as_soon_as_deadlines_are_judged_and_not_before(
             own.plane.start(Component.APISERVER)
         watcher.wait_for(1, within=A_MINUTE)
         assert watcher.came == [f"/ping/{TOKEN}"]
-        assert 'self_pings_total{outcome="sent"} 1.0' in metrics(operator)
+        # It is counted when its answer has been read.
+        until(lambda: 'self_pings_total{outcome="sent"} 1.0' in metrics(operator))
         # Nothing is due in an empty cluster, and the rounds go on.
         first = until_evaluated_after(operator, 0)
         until_evaluated_after(operator, first)

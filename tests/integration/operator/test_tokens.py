@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from support.keys import delivered, is_ready_because
+from support.keys import delivered, is_ready_because, until
 from support.kube import Kube, fresh_namespace, wait_until
 from support.own_cluster import Own
 from support.processes import ask, until_answers
@@ -77,8 +77,13 @@ def test_urls_of_another_system_go_on_working(
     wait_until(kube, MONITORS, namespace, "young", in_vain)
     kube.delete(MONITORS, namespace, "old")
     wait_until(kube, MONITORS, namespace, "young", is_ready_because("Accepted"))
-    assert ask(f"{apart.url}/ping/{uuid}") == (200, b"OK")
-    wait_until(kube, MONITORS, namespace, "young", has_said("Up"))
+
+    def counts() -> bool:
+        """Ping until it counts: that `old` is gone the ping service hears by itself."""
+        assert until_answers(f"{apart.url}/ping/{uuid}") == b"OK"
+        return has_said("Up")(kube.get(MONITORS, namespace, "young"))
+
+    until(counts)
 
 
 def wait_for_another_second(kube: Kube, namespace: str, second: str) -> None:
