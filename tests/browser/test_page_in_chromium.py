@@ -101,9 +101,7 @@ async def test_nothing_sticks_out_of_a_telephone(
         async with visiting(chromium, served.url + path, viewport=size) as (page, _):
             if path == "/":
                 row = page.locator('[id="m:payments/settlement"]')
-                await expect(row).to_contain_text(
-                    re.compile("running, must end in 5[23]m")
-                )
+                await expect(row).to_contain_text("running, must end in 53m")
                 await expect(row).to_be_visible()
             wide = await page.evaluate("document.documentElement.scrollWidth")
             assert wide <= 360, path
@@ -251,17 +249,17 @@ async def test_more_than_many_changes_load_the_list_again(
         for each in served.known:
             served.change(each.key.name, state(paused=True))
         paused = page.locator('tbody tr[data-state="Paused"]')
-        await expect(paused).to_have_count(250)
+        await expect(paused).to_have_count(250, timeout=15_000)
 
 
 async def test_times_go_on(chromium: Browser, served: Served) -> None:
     async with visiting(chromium, served.url) as (page, _):
         await is_live(page)
         row = page.locator('[id="m:data/index-rebuild"]')
-        await expect(row).to_contain_text(re.compile("next check in 4h 5[01]m"))
+        await expect(row).to_contain_text("next check in 4h 51m")
         served.clock.turn(11 * MINUTE)
         later = re.compile("next check in 4h (40|39)m")
-        await expect(row).to_contain_text(later)
+        await expect(row).to_contain_text(later, timeout=15_000)
 
 
 async def test_a_page_that_is_cut_off_says_so_and_recovers(

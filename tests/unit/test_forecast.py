@@ -77,6 +77,15 @@ def test_it_is_no_verdict_before_its_time(bench: Bench) -> None:
     assert judged(bench, entry) is Health.DOWN
 
 
+def test_who_is_judged_late_hears_of_every_window_at_once(bench: Bench) -> None:
+    """Only the first was foretold: the operator may have been asleep since."""
+    entry = bench.watching(failure_threshold=3)
+    foretell(bench, entry)
+    hour = timedelta(hours=1)
+    judged(bench, entry, DEADLINE + hour + SECOND)
+    assert [each.at for each in bench.heard.windows] == [DEADLINE, DEADLINE + hour]
+
+
 def ping(bench: Bench, entry: Entry) -> None:
     bench.ping(entry.uid)
 
@@ -117,7 +126,9 @@ def test_what_never_came_true_is_forgotten_with_the_next(bench: Bench) -> None:
     told = forecast.Forecast()
     told.add(entry, None)
     told.clear()
-    assert told.take(entry, None, until=DEADLINE) is None
+    assert entry.subject is not None
+    about = (entry.uid, entry.state, entry.subject, None)
+    assert told.take(*about, until=DEADLINE) is None
 
 
 def test_one_that_nobody_can_judge_is_passed_over(bench: Bench) -> None:

@@ -20,9 +20,11 @@ class _Foretold:
     state: State
     subject: Subject
     known: Hindrances | None
-    at: datetime
-    """When silence leads to it."""
     step: Step
+    since: datetime
+    """When silence leads to it."""
+    before: datetime | None
+    """When silence leads to more than that; None: it never does."""
 
 
 class Forecast:
@@ -41,18 +43,27 @@ class Forecast:
         if subject is None:
             return
         deadline = next_deadline(state, subject.policy, subject.table)
-        if deadline is not None:
-            step = expire(state, subject, known, now=deadline.at)
-            told = _Foretold(state, subject, known, deadline.at, step)
-            self._steps[entry.uid] = told
+        if deadline is None:
+            return
+        step = expire(state, subject, known, now=deadline.at)
+        more = next_deadline(step.state, subject.policy, subject.table)
+        before = None if more is None else more.at
+        self._steps[entry.uid] = _Foretold(
+            state, subject, known, step, deadline.at, before
+        )
 
     def take(
-        self, entry: Entry, known: Hindrances | None, *, until: datetime
+        self,
+        uid: Uid,
+        state: State,
+        subject: Subject,
+        known: Hindrances | None,
+        *,
+        until: datetime,
     ) -> Step | None:
         """Return the step of silence up to an instant, if it was worked out before."""
-        told = self._steps.pop(entry.uid, None)
-        if told is None or told.at > until or told.known != known:
+        told = self._steps.pop(uid, None)
+        if told is None or told.state is not state or told.subject is not subject:
             return None
-        if told.state is not entry.state or told.subject is not entry.subject:
-            return None
-        return told.step
+        is_of_then = told.since <= until and (not told.before or until < told.before)
+        return told.step if is_of_then and told.known == known else None

@@ -116,11 +116,9 @@ class Judge:
         with self._alone(entry):
             if entry.subject is None:
                 return
-            known, until = self._known(entry), now - JUDGED_AFTER
-            step = self._forecast.take(entry, known, until=until)
-            step = step or expire(entry.state, entry.subject, known, now=until)
-            self._tell_missed(entry, step)
-            self.move(entry, step.state, now=now)
+            known = self._known(entry)
+            state = self._expired(entry, entry.subject, entry.state, known, now=now)
+            self.move(entry, state, now=now)
 
     def foretell(self, entries: Iterable[Entry]) -> Iterator[Entry]:
         """Work out what silence will lead to, one entry a turn; yield it when done."""
@@ -241,7 +239,9 @@ class Judge:
         *,
         now: datetime,
     ) -> State:
-        step = expire(state, subject, known, now=now - JUDGED_AFTER)
+        until = now - JUDGED_AFTER
+        step = self._forecast.take(entry.uid, state, subject, known, until=until)
+        step = step or expire(state, subject, known, now=until)
         self._tell_missed(entry, step)
         return step.state
 

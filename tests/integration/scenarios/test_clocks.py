@@ -52,7 +52,7 @@ async def test_a_machine_whose_clock_steps_an_hour_judges_by_the_servers(
     assert status["state"] == "Up"
     assert await scenario.events(MONITOR) == []
     deadline = TEN + HOUR + GRACE
-    await scenario.turn_to(deadline - 10 * PAST)
+    await scenario.turn_to(deadline - PAST)
     assert (await scenario.status(MONITOR))["state"] == "Late"
     await scenario.turn_to(deadline + 2 * PAST)
     await assert_down(scenario, MONITOR, "RunMissed", deadline)
@@ -120,8 +120,8 @@ async def test_a_minute_of_skew_is_shown_and_changes_nothing(
     assert skew(scenario) == pytest.approx(60, abs=2)
     status = await scenario.status(MONITOR)
     armed_at = datetime.fromisoformat(status["source"]["armedSince"])
-    assert abs(armed_at - START) < timedelta(seconds=30)  # not a minute off
-    await scenario.turn_to(TEN + HOUR + GRACE - 10 * PAST)
+    assert abs(armed_at - START) < timedelta(seconds=10)  # not a minute off
+    await scenario.turn_to(TEN + HOUR + GRACE - PAST)
     assert (await scenario.status(MONITOR))["state"] == "Late"
     await scenario.turn_to(TEN + HOUR + GRACE + 2 * PAST)
     await assert_down(scenario, MONITOR, "RunMissed", TEN + HOUR + GRACE)

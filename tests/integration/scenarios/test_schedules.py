@@ -64,7 +64,7 @@ async def miss(scenario: Scenario, slot: datetime) -> None:
     """Let a slot pass: Late, then Down at its deadline and not before."""
     await expect(scenario, slot)
     told = await scenario.events(MONITOR)
-    await scenario.turn_to(slot - 10 * PAST)
+    await scenario.turn_to(slot - PAST)
     assert (await scenario.status(MONITOR))["state"] == "Up"
     await scenario.turn_to(slot + LATE)
     assert (await scenario.status(MONITOR))["state"] == "Late"
