@@ -9,13 +9,20 @@ from support.control_plane import ROOT, install
 from support.keys import until
 from support.kube import Kube, fresh_namespace, wait_until
 from support.processes import ask, until_answers
-from support.resources import CRDS, MONITORS, Object, read_manifests
+from support.resources import CRDS, MONITORS, read_manifests
 from support.restarts import HEALTH, PATIENCE, Apart
 from support.rigged import Rigged
 from support.scrapes import scrape
 from support.traps import asks
 from support.vigil import Vigil
-from support.workloads import RARELY, cron_job, is_gone, ping_monitor, state_is
+from support.workloads import (
+    RARELY,
+    cron_job,
+    is_gone,
+    ping_monitor,
+    state_is,
+    wait_for_any,
+)
 
 pytestmark = pytest.mark.integration
 pytest_plugins = ["support.own_fixture"]
@@ -48,8 +55,7 @@ def test_without_its_definition_it_says_so_and_with_it_all_is_monitored_again(
         install(kube)
     apart.operator.wait_for("The CRD is there again", within=PATIENCE)
     until_answers(f"{health}/readyz", within=PATIENCE)
-    name = "nightly-cronjob"
-    wait_until(kube, MONITORS, namespace, name, state_is("New"), timeout=PATIENCE)
+    wait_new(kube, namespace, within=PATIENCE)
     with fresh_namespace(kube) as another, Vigil.kept(kube, apart, another) as vigil:
         vigil.let_run_end_well()
         vigil.check()
@@ -60,13 +66,9 @@ def test_a_definition_that_is_replaced_in_a_moment_is_noticed_too(
 ) -> None:
     """As by `kubectl replace --force`: nobody may have looked meanwhile."""
     kube.create(cron_job(namespace, "nightly", schedule=RARELY))
-    name = "nightly-cronjob"
-    wait_until(kube, MONITORS, namespace, name, state_is("New"))
-    try:
-        remove_definition(kube)
-    finally:
-        install(kube)
-    wait_until(kube, MONITORS, namespace, name, state_is("New"), timeout=PATIENCE)
+    wait_new(kube, namespace)
+    replace_definition(kube)
+    wait_new(kube, namespace, within=PATIENCE)
     with fresh_namespace(kube) as another, Vigil.kept(kube, apart, another) as vigil:
         vigil.let_run_end_well()
         vigil.check()
@@ -77,21 +79,26 @@ def test_a_definition_that_is_served_late_is_noticed_too(
 ) -> None:
     """An API server lists a definition before it serves what that defines."""
     kube.create(cron_job(namespace, "nightly", schedule=RARELY))
-    name = "nightly-cronjob"
-    wait_until(kube, MONITORS, namespace, name, state_is("New"))
+    wait_new(kube, namespace)
     group = asks("GET", f"/apis/{MONITORS.api_version}")
     with rigged.rig.ailing(Ailment(HTTPStatus.NOT_FOUND, rule=group)):
-        try:
-            remove_definition(kube)
-        finally:
-            install(kube)
-        wait_until(kube, MONITORS, namespace, name, is_there, timeout=PATIENCE)
-    wait_until(kube, MONITORS, namespace, name, state_is("New"), timeout=60)
+        replace_definition(kube)
+        wait_for_any(kube, MONITORS, namespace, lambda _: True, timeout=PATIENCE)
+    wait_new(kube, namespace)
 
 
-def is_there(found: Object | None) -> bool:
-    """Tell whether an object was found."""
-    return found is not None
+def wait_new(kube: Kube, namespace: str, *, within: float = 60.0) -> None:
+    """Return when the CronJob `nightly` is monitored (again)."""
+    name = "nightly-cronjob"
+    wait_until(kube, MONITORS, namespace, name, state_is("New"), timeout=within)
+
+
+def replace_definition(kube: Kube) -> None:
+    """Delete it and create it anew at once."""
+    try:
+        remove_definition(kube)
+    finally:
+        install(kube)
 
 
 def remove_definition(kube: Kube) -> None:

@@ -29,7 +29,7 @@ def test_watches_that_are_cut_again_and_again_miss_nothing(
         if number == CUTS // 2:
             vigil.let_run_end_well()
         vigil.lasts(PAUSE)
-    assert cut > 3 * CUTS
+    assert cut > 5 * CUTS
     vigil.check()
     assert vigil.job.statuses == {200}
     said = rigged.apart.operator.said

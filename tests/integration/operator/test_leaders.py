@@ -2,11 +2,9 @@
 
 import json
 import os
-import re
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +24,11 @@ from support.workloads import RARELY, cron_job, has_said, ping_monitor, state_is
 pytestmark = pytest.mark.integration
 pytest_plugins = ["support.own_fixture"]
 
-TAKES_OVER_WITHIN = 45.0
-"""Seconds from the death of a leader: fifteen of them are the Lease's. Twenty are
-promised; a busy machine may take longer to run two processes."""
+TAKES_OVER_WITHIN = 20.0
+"""Seconds from the death of a leader: fifteen of them are the Lease's."""
 
-TAKES_OVER_AT_ONCE = 10.0
-"""Two seconds are promised; less than any Lease takes to lapse."""
+TAKES_OVER_AT_ONCE = 6.0
+"""Two seconds are promised; a busy machine may take longer to run two processes."""
 
 CROWD = 20
 """Monitors that are due at once: more than are written at once."""
@@ -195,8 +192,7 @@ def test_without_the_right_to_the_lease_it_says_so_and_never_leads(
             replica.process.wait_for("Who leads is in doubt: .* apply manifests/base")
             replica.wait_is_not_ready(b"apply manifests/base")
             assert not replica.says_it_leads()
-            said = re.findall(r"Who leads is in doubt: .*", replica.process.said)
-            assert all(one != other for one, other in pairwise(said))
+            assert replica.process.said.count("Who leads is in doubt") == 1
         finally:
             replica.process.close()
 
